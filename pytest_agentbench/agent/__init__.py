@@ -1,0 +1,1 @@
+"""One sample: prompt, tool calls, answer."""

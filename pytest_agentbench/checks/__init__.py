@@ -1,0 +1,1 @@
+"""Checks: a function of one sample each, found by name."""

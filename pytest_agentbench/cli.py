@@ -1,0 +1,6 @@
+"""The command ``agentbench``."""
+
+
+def main() -> int:
+    """Run one subcommand."""
+    return 0

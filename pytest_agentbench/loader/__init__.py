@@ -1,0 +1,1 @@
+"""Scenario files: YAML text to scenarios, every mistake with its place."""

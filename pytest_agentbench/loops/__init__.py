@@ -1,0 +1,1 @@
+"""Repetition loops in text and among tool calls."""

@@ -1,0 +1,1 @@
+"""Metrics: an estimate from the samples of a case, found by name."""

@@ -1,0 +1,1 @@
+"""How a reply parses as JSON, and whether it fits a schema."""

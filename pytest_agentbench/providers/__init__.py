@@ -1,0 +1,1 @@
+"""Models: presets, requests, the client, weights served locally."""

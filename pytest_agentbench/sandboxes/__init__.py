@@ -1,0 +1,1 @@
+"""Sandboxes: backends that run untrusted code."""

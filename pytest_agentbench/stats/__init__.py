@@ -1,0 +1,1 @@
+"""Closed forms on counts: bounds, sequential tests, prompt sensitivity, comparisons."""
