@@ -90,7 +90,7 @@ class TransportError(AgentbenchError):
         self.n_transport_errors = n_transport_errors
 
     def to_wire(self) -> dict[str, Any]:
-        """Builtins from which :func:`pytest_agentbench.wire.error_from_wire` makes it again."""
+        """Builtins from which the broker's frames make it again."""
         return {
             "kind": self.kind,
             "message": self.message,

@@ -11,8 +11,8 @@ import dataclasses
 import functools
 import types
 import typing
-from collections.abc import Callable, Mapping
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin
+from collections.abc import Callable, Hashable, Mapping
+from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin
 
 T = TypeVar("T")
 
@@ -44,7 +44,7 @@ def from_wire(cls: type[T], data: Any) -> T:
     Fields missing in ``data`` take their defaults, so files of older versions stay readable;
     unknown keys are ignored for the same reason.
     """
-    result: T = _converter(cls)(data)
+    result: T = _converter(cast("Hashable", cls))(data)
     return result
 
 
