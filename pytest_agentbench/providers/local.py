@@ -73,6 +73,7 @@ class LocalServer:
         self._drain: asyncio.Task[None] | None = None
         self._lock = asyncio.Lock()
         self._closed = False
+        self._failure = ""
 
     @property
     def pid(self) -> int | None:
@@ -110,8 +111,8 @@ class LocalServer:
                     await self._end()
                     await self._launch()
                 except _StartError as error:
-                    message = f"{self.alias}: llama.cpp could not serve {self._path}: {error}"
-                    raise UsageError(message) from error
+                    self._failure = f"{self.alias}: llama.cpp could not serve {self._path}: {error}"
+                    raise UsageError(self._failure) from error
             assert self.base_url is not None
             return self.base_url
 
@@ -127,7 +128,8 @@ class LocalServer:
             if self.base_url is not None and self.alive:
                 return self.base_url
             if self._closed or self.base_url is None:
-                raise TransportError("local_model", "the local model's server is not running", n_attempts=0)
+                why = self._failure or "the local model's server is not running"
+                raise TransportError("local_model", why, n_attempts=0)
             await self._end()
             if self.n_restarts >= self.max_restarts:
                 raise TransportError(
@@ -149,6 +151,11 @@ class LocalServer:
         self._closed = True
         async with self._lock:
             await self._end()
+
+    async def ended(self) -> None:
+        """Return when the process runs no more; a broken call is seen some milliseconds before."""
+        if self._process is not None:
+            await self._process.wait()
 
     def last_words(self) -> str:
         """How the process ended, and the last lines of its log, in one line."""

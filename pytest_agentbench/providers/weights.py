@@ -251,7 +251,7 @@ def _watch(process: subprocess.Popen[bytes], work: Path, show: Callable[[int], N
             pass
         else:
             return False
-        n_bytes = _bytes_under(work)
+        n_bytes = _largest_under(work)
         if n_bytes != last_bytes:
             last_bytes, last_change = n_bytes, time.monotonic()
         elif time.monotonic() - last_change > _STALLED_AFTER_S:
@@ -261,12 +261,13 @@ def _watch(process: subprocess.Popen[bytes], work: Path, show: Callable[[int], N
             show(shown)
 
 
-def _bytes_under(folder: Path) -> int:
-    total = 0
+def _largest_under(folder: Path) -> int:
+    """Bytes of the largest file: pip may hold the wheel twice, in its own folder and in ours."""
+    largest = 0
     for path in folder.rglob("*"):
         with contextlib.suppress(OSError):  # pip moves its files while we look
-            total += path.stat().st_size if path.is_file() else 0
-    return total
+            largest = max(largest, path.stat().st_size if path.is_file() else 0)
+    return largest
 
 
 def _by_hand(bundled: BundledWeights, target: Path) -> str:
