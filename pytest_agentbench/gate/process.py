@@ -189,15 +189,13 @@ class GateProcess:
         measured = limit.measured(self.x, self.n)
         ending = f": {reason}" if reason else ""
         if limit.p0 >= 1:
-            return f"{limit.metric.LABEL} {limit.claim(holds=True)}: every rate is, this gate decides nothing"
+            return f"{limit.metric.LABEL} {limit.claim(holds=True)}: this gate decides nothing"
         if self._verdict is None and self.n == 0:
             return f"{self.spec.metric} is undecided: {limit.metric.EMPTY}{ending}"
         if limit.p0 <= 0:
             if self._verdict == "FAIL":
                 return f"{measured} {limit.claim(holds=False)}: a single failure refutes it"
-            return (
-                f"{measured}: no number of samples proves that none ever fails, this gate only FAILs{ending}"
-            )
+            return f"{measured}: no number of samples proves that none ever fails{ending}"
         if self._verdict is None:
             most = f" of at most {self.cap}" if self.cap is not None else ""
             return (
@@ -211,12 +209,9 @@ class GateProcess:
         evidence = self._evidence()
         if self.spec.decide == "fixed":
             return f"one-sided bounds {percent(evidence['lower'])} and {percent(evidence['upper'])}"
-        needed = " and ".join(
-            f"{value:.3g}" for value in dict.fromkeys((1 / self.alpha, 1 / self.alpha_fail))
-        )
-        return (
-            f"e-value {evidence['e_pass']:.3g} for PASS, {evidence['e_fail']:.3g} for FAIL, {needed} needed"
-        )
+        needed = " and ".join(dict.fromkeys(f"{1 / alpha:.3g}" for alpha in (self.alpha, self.alpha_fail)))
+        e_pass, e_fail = evidence["e_pass"], evidence["e_fail"]
+        return f"e-value {e_pass:.3g} for PASS, {e_fail:.3g} for FAIL, {needed} needed"
 
     def _decisive_evidence(self, *, holds: bool) -> str:
         evidence = self._evidence()
@@ -229,4 +224,5 @@ class GateProcess:
         sign = ("<=" if holds else "<") if below else (">=" if holds else ">")
         side = "upper" if below else "lower"
         confidence = 1 - (self.alpha if holds else self.alpha_fail)
-        return f"one-sided {percent(confidence)} {side} bound {percent(bound)} {sign} {percent(self.spec.threshold)}"
+        threshold = percent(self.spec.threshold)
+        return f"one-sided {percent(confidence)} {side} bound {percent(bound)} {sign} {threshold}"

@@ -87,7 +87,8 @@ def _measure(
     # Below three wordings there is no variance component: only the two-sample test is left.
     judged = spread if parts is None else parts.shrunk_spread
     verdict: Literal["SENSITIVE", "INSENSITIVE", "INCONCLUSIVE"]
-    if p_value < _SIGNIFICANT and judged >= max_spread:
+    # 0.9 - 0.8 is 0.09999999999999998 and means 10 points.
+    if p_value < _SIGNIFICANT and judged >= max_spread - 1e-9:
         verdict, conclusion = "SENSITIVE", f"at least {_points(max_spread)} and no chance result"
     elif upper is not None and upper < max_spread:
         verdict = "INSENSITIVE"
@@ -99,9 +100,12 @@ def _measure(
             conclusion += f", best minus worst may be up to {_points(upper)}"
         needed = samples_to_decide(x, m, max_spread=max_spread)
         if needed is not None and needed > min(m):
-            conclusion += f"; about {needed} samples of each wording would decide, has {min(m)}"
+            conclusion += (
+                f"; about {needed} samples of each wording would decide at these rates, has {min(m)}"
+            )
+    shrunk = "" if parts is None else " after shrinking"
     explanation = (
-        f"{kind}: spread {_points(judged)}{'' if parts is None else ' after shrinking'} over {len(x)} wordings "
+        f"{kind}: spread {_points(judged)}{shrunk} over {len(x)} wordings "
         f"({names[best]} {percent(x[best] / m[best])}, {names[worst]} {percent(x[worst] / m[worst])}), "
         f"p = {p_value:.2g}: {conclusion}"
     )
