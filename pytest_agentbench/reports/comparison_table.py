@@ -8,7 +8,7 @@ from pytest_agentbench.reports import figures
 from pytest_agentbench.reports.comparisons import COMPARED, Comparison, compare
 from pytest_agentbench.reports.rates import Rate, rates
 from pytest_agentbench.reports.result_table import EARLY
-from pytest_agentbench.reports.table import Column, Row, Table
+from pytest_agentbench.reports.table import Column, Row, Table, fits
 from pytest_agentbench.verdict import CaseResult
 
 _SHORT = {
@@ -17,7 +17,7 @@ _SHORT = {
     "loop_rate": "loops",
     "pass_rate": "pass",
 }
-_PER_TABLE = 3
+_PER_TABLE = 4
 
 
 def note(baseline: str) -> str:
@@ -28,9 +28,7 @@ def note(baseline: str) -> str:
     )
 
 
-EARLY_NOTE = (
-    f"{EARLY} a stopping rule set the number of samples: no fixed-n interval, the difference is slightly biased"
-)
+EARLY_NOTE = f"{EARLY} a stopping rule set the number of samples: not a fixed-n interval, slightly biased"
 
 
 def models_of(cases: Sequence[CaseResult]) -> tuple[str, ...]:
@@ -38,22 +36,27 @@ def models_of(cases: Sequence[CaseResult]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(case.model for case in cases))
 
 
-def tables(cases: Sequence[CaseResult]) -> tuple[tuple[Table, ...], ...]:
-    """For every three further models the layouts from wide to narrow; empty with one model."""
+def tables(cases: Sequence[CaseResult], width: int) -> tuple[Table, ...]:
+    """As few tables as ``width`` allows, each the first model against some others; none with one model."""
     models = models_of(cases)
     if len(models) < 2:
         return ()
     by_case = {(case.file, case.scenario, case.model): case for case in cases}
     differences = {
-        (item.scenario, item.metric, item.model_b): item for item in compare(cases) if item.model_a == models[0]
+        (item.scenario, item.metric, item.model_b): item
+        for item in compare(cases)
+        if item.model_a == models[0]
     }
-    groups = [models[start : start + _PER_TABLE] for start in range(1, len(models), _PER_TABLE)]
-    return tuple(
-        tuple(
-            _table(by_case, differences, models[0], others, stacked=stacked) for stacked in (False, True)
-        )
-        for others in groups
-    )
+    found: tuple[Table, ...] = ()
+    for size in range(min(_PER_TABLE, len(models) - 1), 0, -1):
+        for stacked in (False, True):
+            found = tuple(
+                _table(by_case, differences, models[0], models[start : start + size], stacked=stacked)
+                for start in range(1, len(models), size)
+            )
+            if all(fits(table, width) for table in found):
+                return found
+    return found
 
 
 def _table(
@@ -68,7 +71,7 @@ def _table(
         Column(title="scenario", wraps=True, minimum=10 if stacked else 18),
         Column(title="rate %", wraps=stacked, minimum=8),
         Column(title=baseline, right=True, wraps=True, minimum=6),
-        *(Column(title=other, wraps=True, minimum=16 if stacked else 34) for other in others),
+        *(Column(title=other, wraps=True, minimum=18 if stacked else 34) for other in others),
     )
     rows: list[Row] = []
     for file, scenario in dict.fromkeys((file, scenario) for file, scenario, _ in by_case):

@@ -25,6 +25,7 @@ class Comparison:
             interval is then no fixed-n interval and the difference is slightly biased.
     """
 
+    file: str
     scenario: str
     metric: str
     model_a: str
@@ -69,6 +70,7 @@ def _comparison(first: CaseResult, second: CaseResult, metric: str) -> Compariso
         difference = b.value - a.value
         bounds = newcombe_interval(b.x, b.n, a.x, a.n)
     return Comparison(
+        file=first.file,
         scenario=first.scenario,
         metric=metric,
         model_a=first.model,
@@ -86,5 +88,7 @@ def _why_not(case: CaseResult, rate: Rate | None) -> str:
     if rate is not None and rate.value is not None:
         return ""
     if case.tally.n_samples == 0:
-        return f"{case.model}: {case.outcome.replace('_', ' ')}" + (f" ({case.reason})" if case.reason else "")
+        return f"{case.model}: {case.outcome.replace('_', ' ')}" + (
+            f" ({case.reason})" if case.reason else ""
+        )
     return f"{case.model}: " + ("nothing that counts" if rate is not None else "does not apply")

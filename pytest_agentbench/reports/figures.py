@@ -1,6 +1,6 @@
 """Numbers as a person reads them. Every function takes None and shows it as ``?``.
 
-``?`` means not measured, ``–`` not applicable; neither is ever shown as 0.
+``?`` means not measured, an en dash not applicable; neither is ever shown as 0.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 
 UNKNOWN = "?"
-NOT_APPLICABLE = "–"
+NOT_APPLICABLE = "\N{EN DASH}"
 INCONCLUSIVE = "?"
 
 _NAMES = {

@@ -162,6 +162,7 @@ def _sensitivity(case: CaseResult) -> list[dict[str, Json]]:
 
 def _comparison(item: Comparison) -> dict[str, Json]:
     return {
+        "file": item.file,
         "scenario": item.scenario,
         "metric": item.metric,
         "model_a": item.model_a,

@@ -25,9 +25,10 @@ def layouts(cases: Sequence[CaseResult]) -> tuple[Table, ...]:
 
 def _table(cases: Sequence[CaseResult], *, stacked: bool) -> Table:
     join = "\n" if stacked else " "
+    several = len({case.model for case in cases}) > 1
     columns = (
-        Column(title="scenario\nmodel" if stacked else "scenario", wraps=True, minimum=14),
-        *(() if stacked else (Column(title="model", wraps=True, minimum=12),)),
+        Column(title="scenario\nmodel" if stacked and several else "scenario", wraps=True, minimum=14),
+        *((Column(title="model", wraps=True, minimum=12),) if several and not stacked else ()),
         Column(title="strict\n%", right=True),
         Column(title="recov.\n%" if stacked else "recoverable\n%", right=True),
         *(Column(title=level, right=True) for level in _LEVELS),
@@ -41,8 +42,8 @@ def _table(cases: Sequence[CaseResult], *, stacked: bool) -> Table:
         rows.append(
             Row(
                 cells=(
-                    f"{case.scenario}\n{case.model}" if stacked else case.scenario,
-                    *(() if stacked else (case.model,)),
+                    f"{case.scenario}\n{case.model}" if stacked and several else case.scenario,
+                    *((case.model,) if several and not stacked else ()),
                     figures.percent(strict_rate(case.tally)) if json.n else none,
                     figures.percent(recoverable_rate(case.tally)) if json.n else none,
                     *((str(json.levels.get(level, 0)) for level in _LEVELS) if json.n else (none,) * 6),
@@ -69,6 +70,6 @@ def top_tags(tally: Tally) -> str:
     counts: dict[str, int] = dict(tally.json.tags)
     for tag, count in tally.arguments.tags.items():
         counts[tag] = counts.get(tag, 0) + count
-    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    ordered = sorted(((tag, n) for tag, n in counts.items() if n), key=lambda item: (-item[1], item[0]))
     shown = [f"{tag} {count}" for tag, count in ordered[:_MOST_TAGS]]
     return ", ".join(shown) + (", …" if len(ordered) > _MOST_TAGS else "")

@@ -16,12 +16,13 @@ OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 
 MEANING = (
-    "PASS: the samples show that the gate is met.",
-    "FAIL: they show that it is missed.",
-    "INCONCLUSIVE (?): they show neither; more samples would.",
-    "'?': not measured. '–': does not apply.",
+    "PASS: shown to meet the gate; FAIL: shown to miss it; INCONCLUSIVE (?): shown neither, "
+    f"needs more samples; figures: {figures.UNKNOWN} not measured, {figures.NOT_APPLICABLE} does not apply"
 )
 """What each verdict means, for the end of a report."""
+
+_WHOLE = frozenset({0, 1, 5, 10})
+"""Exit statuses of sessions that ran to their end; 2 to 4 are pytest's for those that did not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +86,8 @@ def run_verdict(result: RunResult) -> str:
     seen = outcomes(result)
     if seen["fail"] or seen["no_data"]:
         return "FAIL"
-    if seen["inconclusive"] or (seen["not_measured"] and seen["pass"]):
+    broken_off = bool(result.run.stopped) or result.exit_status not in _WHOLE
+    if seen["inconclusive"] or broken_off or (seen["not_measured"] and result.exit_status):
         return "INCONCLUSIVE"
     return "PASS" if seen["pass"] else "NOTHING MEASURED"
 
@@ -95,12 +97,14 @@ def headline(result: RunResult) -> str:
     seen = outcomes(result)
     parts = [f"{count} {outcome_name(outcome)}" for outcome, count in seen.items() if count]
     n_samples = sum(case.tally.n_samples for case in result.cases)
-    sentence = f"{figures.plural(len(result.cases), 'case')}: {', '.join(parts) or 'none'}"
+    if not parts:
+        return "no case was run" + (f". Stopped: {result.run.stopped}" if result.run.stopped else "")
+    sentence = f"{figures.plural(len(result.cases), 'case')}: {', '.join(parts)}"
     sentence += f"; {figures.plural(n_samples, 'sample')}, {figures.plural(result.run.n_calls, 'call')}"
     sentence += f" in {figures.duration(result.run.duration_s)}"
     known, complete = cost(result)
     if known or complete:
-        sentence += f", ${figures.money(known)}" + ("" if complete else " and what has no price")
+        sentence += f", {'' if complete else 'at least '}${figures.money(known)}"
     return sentence + (f". Stopped: {result.run.stopped}" if result.run.stopped else "")
 
 
@@ -124,13 +128,15 @@ def case_id(case: CaseResult) -> str:
 def open_gates(case: CaseResult) -> tuple[GateResult, ...]:
     """Gates that did not PASS, FAILs first."""
     return tuple(
-        sorted((gate for gate in case.gates if gate.verdict != "PASS"), key=lambda gate: gate.verdict != "FAIL")
+        sorted(
+            (gate for gate in case.gates if gate.verdict != "PASS"), key=lambda gate: gate.verdict != "FAIL"
+        )
     )
 
 
 def gate_text(gate: GateResult) -> str:
-    """The condition as a person says it: ``parse failures at most 2 %``."""
+    """The condition as a person says it: ``parse failures at most 2%``."""
     bound = f"{100 * gate.threshold:g}"
-    unit = "points" if gate.metric == "prompt_sensitivity" else "%"
+    unit = " points" if gate.metric == "prompt_sensitivity" else "%"
     word = "at most" if gate.direction == "max" else "at least"
-    return f"{figures.metric_name(gate.metric)} {word} {bound} {unit}"
+    return f"{figures.metric_name(gate.metric)} {word} {bound}{unit}"

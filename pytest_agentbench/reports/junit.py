@@ -37,7 +37,11 @@ def properties(case: CaseResult) -> list[tuple[str, Scalar]]:
     found += [(f"agentbench.latency_s.{key}", value) for key, value in (tally.latency_s or {}).items()]
     for gate in case.gates:
         name = f"agentbench.gate.{gate.metric}"
-        found += [(name, gate.verdict), (f"{name}.threshold", gate.threshold), (f"{name}.decide", gate.decide)]
+        found += [
+            (name, gate.verdict),
+            (f"{name}.threshold", gate.threshold),
+            (f"{name}.decide", gate.decide),
+        ]
     for item in case.sensitivity:
         name = f"agentbench.sensitivity.{item.variant_class}"
         found += [

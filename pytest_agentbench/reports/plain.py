@@ -19,7 +19,7 @@ _SHOWN_AS_CODE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
 def neutralise(text: str) -> str:
-    """One printable line: line ends as ``⏎``, controls as their pictures, the invisible as ``‹U+202E›``.
+    """One printable line: line ends as ``⏎``, controls as their pictures, the invisible as ``<U+202E>``.
 
     Neutralising twice changes nothing.
     """
@@ -47,7 +47,7 @@ def _visible(char: str) -> str:
 
 
 def _code(char: str) -> str:
-    return f"‹U+{ord(char):04X}›"
+    return f"<U+{ord(char):04X}>"
 
 
 @lru_cache(maxsize=4096)
@@ -81,7 +81,7 @@ def pad(text: str, width: int, *, right: bool = False) -> str:
 
 
 def wrap(text: str, width: int) -> list[str]:
-    """``text`` in lines of at most ``width`` columns, broken at blanks, else after ``-_./``, else anywhere."""
+    """``text`` in lines of at most ``width`` columns, broken at blanks, else after marks, else anywhere."""
     width = max(width, 2)
     lines: list[str] = []
     rest = text.strip()

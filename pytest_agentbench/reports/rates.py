@@ -32,7 +32,7 @@ class Rate:
 
     @property
     def value(self) -> float | None:
-        """x / n, None at n = 0."""
+        """The share x / n, None at n = 0."""
         return self.x / self.n if self.n else None
 
 
@@ -67,5 +67,7 @@ def stopped_early(case: CaseResult) -> bool:
     True where a sequential gate ended the drawing anywhere but at the planned number (METRICS 2).
     """
     n = case.tally.n_samples
-    sequential = any(gate.decide == "sequential" and gate.metric != "prompt_sensitivity" for gate in case.gates)
+    sequential = any(
+        gate.decide == "sequential" and gate.metric != "prompt_sensitivity" for gate in case.gates
+    )
     return sequential and n > 0 and n != planned(case)

@@ -28,7 +28,9 @@ def not_passed(result: RunResult) -> Iterator[Item]:
     for case in result.cases:
         gates = judgement.open_gates(case)
         for gate in gates:
-            head = f"{_verdict(gate)}  {place(case)}  {judgement.gate_text(gate)}: {estimate_text(gate, case)}"
+            head = (
+                f"{_verdict(gate)}  {place(case)}  {judgement.gate_text(gate)}: {estimate_text(gate, case)}"
+            )
             found.append((heads[gate.verdict], (head, gate.explanation)))
         if case.outcome in {"no_data", "not_measured"} or (case.outcome == "inconclusive" and not gates):
             word = "INCONCLUSIVE" if case.outcome == "inconclusive" else judgement.outcome_name(case.outcome)
@@ -40,7 +42,11 @@ def not_passed(result: RunResult) -> Iterator[Item]:
 
 
 def _verdict(gate: GateResult) -> str:
-    return gate.verdict if gate.holds or gate.verdict != "INCONCLUSIVE" else "INCONCLUSIVE (does not hold the run)"
+    return (
+        gate.verdict
+        if gate.holds or gate.verdict != "INCONCLUSIVE"
+        else "INCONCLUSIVE (does not hold the run)"
+    )
 
 
 def _said(reason: str, gates: tuple[GateResult, ...]) -> bool:
@@ -53,12 +59,12 @@ def place(case: CaseResult) -> str:
 
 
 def estimate_text(gate: GateResult, case: CaseResult) -> str:
-    """The estimate with its interval and counts: ``6.0 % [3.2, 11.0], 9 of 150``."""
+    """The estimate with its interval and counts: ``6.0% [3.2, 11.0], 9 of 150``."""
     found = gate.estimate
     if found.value is None:
         return f"not measured ({found.reason})" if found.reason else "not measured"
-    unit = "points" if gate.metric == "prompt_sensitivity" else "%"
-    text = f"{figures.percent(found.value)} {unit}"
+    unit = " points" if gate.metric == "prompt_sensitivity" else "%"
+    text = f"{figures.percent(found.value)}{unit}"
     if found.low is not None and found.high is not None:
         text += f" {figures.interval((found.low, found.high))}"
     if found.x is not None:
@@ -88,7 +94,8 @@ def honoured(result: RunResult) -> Iterator[Item]:
             if case.scenario not in scenarios:
                 scenarios.append(case.scenario)
     scenarios_of = {
-        case.model: {other.scenario for other in result.cases if other.model == case.model} for case in result.cases
+        case.model: {other.scenario for other in result.cases if other.model == case.model}
+        for case in result.cases
     }
     for (model, text), scenarios in seen.items():
         where = "" if set(scenarios) == scenarios_of[model] else f" ({_some(scenarios)})"
@@ -103,7 +110,7 @@ def _honoured_text(item: Mapping[str, Json]) -> str:
     elif kept is not None:
         text += f", honoured {_value(kept)}"
     note = item.get("note")
-    return f"{text} – {note}" if note else text
+    return f"{text} ({note})" if note else text
 
 
 def _value(value: Json) -> str:

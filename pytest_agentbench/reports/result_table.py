@@ -62,11 +62,14 @@ def figures_of(cases: Sequence[CaseResult], *, priced: bool, variants: bool) -> 
     rows: list[Figures] = []
     for case in cases:
         early = stopped_early(case)
-        rows.append(_figures(case.scenario, case.tally, case, early=early, priced=priced, outcome=case.outcome))
+        rows.append(
+            _figures(case.scenario, case.tally, case, early=early, priced=priced, outcome=case.outcome)
+        )
         if variants and len(case.variants) > 1:
             rows.extend(
                 _figures(
-                    f"  {variant.id}" + ("" if variant.variant_class == "base" else f" ({variant.variant_class})"),
+                    f"  {variant.id}"
+                    + ("" if variant.variant_class == "base" else f" ({variant.variant_class})"),
                     variant.tally,
                     case,
                     early=early,
@@ -139,10 +142,12 @@ def _wide(rows: Sequence[Figures], *, all_intervals: bool) -> Table:
                     row.label,
                     row.n,
                     *(
-                        f"{text:>{size}} {figures.interval(bounds)}".rstrip() if metric in with_bounds else text
+                        f"{text:>{size}} {figures.interval(bounds)}".rstrip()
+                        if metric in with_bounds
+                        else text
                         for metric, size, (text, bounds) in zip(RATE_TITLES, widest, row.rates, strict=True)
                     ),
-                    row.p50 if row.p50 == row.p95 and row.p50 in "?–" else f"{row.p50} / {row.p95}",
+                    _pair(row.p50, row.p95, " / "),
                     row.per_s,
                     row.cost,
                     _verdict(row),
@@ -170,15 +175,20 @@ def _stacked(rows: Sequence[Figures]) -> Table:
                     row.label,
                     row.n,
                     *(f"{text}\n{_tight(bounds)}".rstrip() for text, bounds in row.rates),
-                    row.p50 if row.p50 == row.p95 and row.p50 in "?–" else f"{row.p50}\n{row.p95}",
-                    row.per_s if row.per_s == row.cost and row.cost in "?–" else f"{row.per_s}\n{row.cost}",
-                    figures.INCONCLUSIVE if row.outcome == "inconclusive" else _verdict(row),
+                    _pair(row.p50, row.p95, "\n"),
+                    _pair(row.per_s, row.cost, "\n"),
+                    _short_verdict(row),
                 ),
                 markup=_markup(row),
             )
             for row in rows
         ),
     )
+
+
+def _pair(first: str, second: str, join: str) -> str:
+    absent = {figures.UNKNOWN, figures.NOT_APPLICABLE}
+    return first if first == second and first in absent else f"{first}{join}{second}"
 
 
 def _title(metric: str, *, bounds: bool) -> str:
@@ -194,6 +204,12 @@ def _tight(bounds: tuple[float, float] | None) -> str:
 
 def _verdict(row: Figures) -> str:
     return "" if row.outcome is None else VERDICT_OF[row.outcome]
+
+
+def _short_verdict(row: Figures) -> str:
+    if row.outcome == "not_applicable":
+        return figures.NOT_APPLICABLE
+    return figures.INCONCLUSIVE if row.outcome == "inconclusive" else _verdict(row)
 
 
 def _markup(row: Figures) -> Mapping[str, bool]:

@@ -12,7 +12,10 @@ NOTE = (
     "k wordings of a class (base included), m samples each; spreads and tau in points of the success rate; "
     "tau² is the prompt-sensitivity variance, its unit the squared rate; p by permutation"
 )
-_MARKUP: Mapping[str | None, Mapping[str, bool]] = {"SENSITIVE": {"red": True}, "INCONCLUSIVE": {"yellow": True}}
+_MARKUP: Mapping[str | None, Mapping[str, bool]] = {
+    "SENSITIVE": {"red": True},
+    "INCONCLUSIVE": {"yellow": True},
+}
 
 
 def layouts(cases: Sequence[CaseResult]) -> tuple[Table, ...]:
@@ -22,9 +25,10 @@ def layouts(cases: Sequence[CaseResult]) -> tuple[Table, ...]:
 
 
 def _wide(found: Sequence[tuple[CaseResult, Sensitivity]]) -> Table:
+    several = _several_models(found)
     columns = (
         Column(title="scenario", wraps=True, minimum=18),
-        Column(title="model", wraps=True, minimum=12),
+        *((Column(title="model", wraps=True, minimum=12),) if several else ()),
         Column(title="class"),
         Column(title="k", right=True),
         Column(title="m", right=True),
@@ -41,7 +45,7 @@ def _wide(found: Sequence[tuple[CaseResult, Sensitivity]]) -> Table:
         Row(
             cells=(
                 case.scenario,
-                case.model,
+                *((case.model,) if several else ()),
                 item.variant_class,
                 str(item.k),
                 str(item.m),
@@ -62,10 +66,11 @@ def _wide(found: Sequence[tuple[CaseResult, Sensitivity]]) -> Table:
 
 
 def _medium(found: Sequence[tuple[CaseResult, Sensitivity]]) -> Table:
+    several = _several_models(found)
     columns = (
-        Column(title="scenario\nmodel", wraps=True, minimum=14),
+        Column(title="scenario\nmodel" if several else "scenario", wraps=True, minimum=14),
         Column(title="class"),
-        Column(title="k × m", right=True),
+        Column(title="k x m", right=True),
         Column(title="spread\nshrunk", right=True),
         Column(title="tau²", right=True),
         Column(title="tau\n[95 %]"),
@@ -76,9 +81,9 @@ def _medium(found: Sequence[tuple[CaseResult, Sensitivity]]) -> Table:
     rows = tuple(
         Row(
             cells=(
-                f"{case.scenario}\n{case.model}",
+                f"{case.scenario}\n{case.model}" if several else case.scenario,
                 item.variant_class,
-                f"{item.k} × {item.m}",
+                f"{item.k} x {item.m}",
                 f"{figures.percent(item.raw_spread)}\n{figures.percent(item.shrunk_spread)}",
                 figures.variance(item.tau_squared),
                 f"{figures.percent(item.tau)}\n{tau_interval(item)}".rstrip(),
@@ -94,9 +99,10 @@ def _medium(found: Sequence[tuple[CaseResult, Sensitivity]]) -> Table:
 
 
 def _stacked(found: Sequence[tuple[CaseResult, Sensitivity]]) -> Table:
+    several = _several_models(found)
     columns = (
-        Column(title="scenario\nmodel", wraps=True, minimum=10),
-        Column(title="class\nk × m"),
+        Column(title="scenario\nmodel" if several else "scenario", wraps=True, minimum=10),
+        Column(title="class\nk x m"),
         Column(title="spread\nshrunk", right=True),
         Column(title="tau²\np", right=True),
         Column(title="tau\n[95 %]"),
@@ -106,8 +112,8 @@ def _stacked(found: Sequence[tuple[CaseResult, Sensitivity]]) -> Table:
     rows = tuple(
         Row(
             cells=(
-                f"{case.scenario}\n{case.model}",
-                f"{item.variant_class}\n{item.k} × {item.m}",
+                f"{case.scenario}\n{case.model}" if several else case.scenario,
+                f"{item.variant_class}\n{item.k} x {item.m}",
                 f"{figures.percent(item.raw_spread)}\n{figures.percent(item.shrunk_spread)}",
                 f"{figures.variance(item.tau_squared)}\n{figures.p_value(item.p_value)}",
                 f"{figures.percent(item.tau)}\n{tau_interval(item)}".rstrip(),
@@ -119,6 +125,10 @@ def _stacked(found: Sequence[tuple[CaseResult, Sensitivity]]) -> Table:
         for case, item in found
     )
     return Table(columns=columns, rows=rows)
+
+
+def _several_models(found: Sequence[tuple[CaseResult, Sensitivity]]) -> bool:
+    return len({case.model for case, _ in found}) > 1
 
 
 def tau_interval(item: Sensitivity) -> str:
@@ -137,5 +147,5 @@ def wording(item: Sensitivity, variant: str | None) -> str:
 
 
 def verdict(item: Sensitivity) -> str:
-    """The verdict, ``–`` where no gate judged this class."""
+    """The verdict; the mark for "does not apply" where no gate judged this class."""
     return item.verdict or figures.NOT_APPLICABLE

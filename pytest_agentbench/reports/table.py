@@ -50,7 +50,10 @@ def render(table: Table, width: int) -> list[Line]:
     """The table's lines, at most ``width`` columns wide unless its numbers alone are wider."""
     cells = [[_lines(cell) for cell in row.cells] for row in table.rows]
     widths, gap = _fit(table, cells, width)
-    titles = [column.title.split("\n") for column in table.columns]
+    titles = [
+        [piece for line in column.title.split("\n") for piece in wrap(line, size)]
+        for column, size in zip(table.columns, widths, strict=True)
+    ]
     height = max(len(title) for title in titles)
     head = [[""] * (height - len(title)) + title for title in titles]
     lines: list[Line] = [(text, {"bold": True}) for text in _compose(table.columns, head, widths, gap)]
@@ -66,12 +69,13 @@ def render(table: Table, width: int) -> list[Line]:
 
 def first_that_fits(candidates: Sequence[Table], width: int) -> Table:
     """The first table that keeps within ``width`` when its wrapping columns shrink; else the last."""
-    for table in candidates:
-        cells = [[_lines(cell) for cell in row.cells] for row in table.rows]
-        widths, gap = _fit(table, cells, width)
-        if sum(widths) + gap * (len(widths) - 1) <= width:
-            return table
-    return candidates[-1]
+    return next((table for table in candidates if fits(table, width)), candidates[-1])
+
+
+def fits(table: Table, width: int) -> bool:
+    """Whether the table keeps within ``width`` when its wrapping columns shrink to their minimum."""
+    widths, gap = _fit(table, [[_lines(cell) for cell in row.cells] for row in table.rows], width)
+    return sum(widths) + gap * (len(widths) - 1) <= width
 
 
 def _lines(cell: str) -> list[str]:
@@ -85,16 +89,18 @@ def _broken(line: str, width: int) -> list[str]:
 
 def _fit(table: Table, cells: list[list[list[str]]], width: int) -> tuple[list[int], int]:
     natural = [
-        max(display_width(line) for line in (*column.title.split("\n"), *(c for row in cells for c in row[place])))
+        max(
+            display_width(line)
+            for line in (*column.title.split("\n"), *(c for row in cells for c in row[place]))
+        )
         for place, column in enumerate(table.columns)
     ]
     floors = [
-        min(size, max(column.minimum, *(display_width(line) for line in column.title.split("\n")), 2))
-        if column.wraps
-        else size
+        min(size, max(column.minimum, 2)) if column.wraps else size
         for size, column in zip(natural, table.columns, strict=True)
     ]
-    gap = 2 if sum(floors) + 2 * (len(floors) - 1) <= width else 1
+    # One blank between columns leaves more room to names than two, which are easier on the eye.
+    gap = 2 if sum(natural) + 2 * (len(natural) - 1) <= width else 1
     widths = list(natural)
     excess = sum(widths) + gap * (len(widths) - 1) - width
     while excess > 0:

@@ -6,9 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from pytest_agentbench.reports import (
     comparison_table,
-    figures,
-    judgement,
     json_table,
+    judgement,
     remarks,
     result_table,
     sensitivity_table,
@@ -39,12 +38,14 @@ def lines(result: RunResult, *, width: int, verbosity: int = 0) -> list[Line]:
 def _report(result: RunResult, width: int, level: int) -> Iterator[Line]:
     for model in result.models:
         yield from _model(result, model, width, level)
-    yield from _section("how JSON and tool calls came", json_table.layouts(result.cases), json_table.NOTE, width)
+    yield from _section(
+        "how JSON and tool calls came", json_table.layouts(result.cases), json_table.NOTE, width
+    )
     yield from _comparison(result, width)
     yield from _section(
         "prompt sensitivity", sensitivity_table.layouts(result.cases), sensitivity_table.NOTE, width
     )
-    yield from _items("not passed", remarks.not_passed(result), width, {"red": True})
+    yield from _items("not passed", remarks.not_passed(result), width, None)
     yield from _failures(result, width, level)
     yield from _items("asked / sent / honoured", remarks.honoured(result), width)
     yield from _items("transport faults (X)", remarks.faults(result), width, {"yellow": True})
@@ -66,20 +67,17 @@ def _model(result: RunResult, model: dict[str, Json] | Json, width: int, level: 
 
 
 def _comparison(result: RunResult, width: int) -> Iterator[Line]:
-    tables = comparison_table.tables(result.cases)
+    tables = comparison_table.tables(result.cases, width)
     if not tables:
         return
     baseline = comparison_table.models_of(result.cases)[0]
     yield from _heading("scenario x model", width)
     for remark in remarks.unlike(result):
         yield from _wrapped(f"not like for like: {remark}", width, indent=2, markup={"yellow": True})
-    starred = False
-    for candidates in tables:
-        table = first_that_fits(candidates, width)
-        starred = starred or _has_early(table)
+    for table in tables:
         yield from render(table, width)
     yield from _wrapped(comparison_table.note(baseline), width)
-    if starred:
+    if any(_has_early(table) for table in tables):
         yield from _wrapped(comparison_table.EARLY_NOTE, width, indent=2)
 
 
@@ -104,15 +102,19 @@ def _items(
         return
     yield from _heading(title, width)
     for head, body in items:
-        yield from _wrapped(head, width, indent=2, markup=markup)
+        yield from _wrapped(head, width, indent=2, markup=markup or _markup_of(head))
         if body:
             yield from _wrapped(body, width, indent=2, first=2)
 
 
+def _markup_of(head: str) -> dict[str, bool]:
+    if head.startswith(("FAIL", "no data")):
+        return {"red": True}
+    return {"yellow": True} if head.startswith(("INCONCLUSIVE", "not measured")) else {}
+
+
 def _failures(result: RunResult, width: int, level: int) -> Iterator[Line]:
-    found = remarks.worst_failures(
-        result, per_case=_FAILURES_PER_CASE[level], most=_MOST_FAILURES[level]
-    )
+    found = remarks.worst_failures(result, per_case=_FAILURES_PER_CASE[level], most=_MOST_FAILURES[level])
     if not found:
         return
     yield from _heading("worst failures", width)
@@ -132,8 +134,10 @@ def _summary(result: RunResult, width: int) -> Iterator[Line]:
     yield from _wrapped(judgement.error_budget(result).statement, width, indent=2)
     verdict = judgement.run_verdict(result)
     colour = _RUN_MARKUP.get(verdict, "yellow")
-    yield from _wrapped(f"{verdict}: {judgement.headline(result)}", width, indent=2, markup={colour: True, "bold": True})
-    yield from _wrapped(" ".join(judgement.MEANING), width, indent=2)
+    yield from _wrapped(
+        f"{verdict}: {judgement.headline(result)}", width, indent=2, markup={colour: True, "bold": True}
+    )
+    yield from _wrapped(judgement.MEANING, width, indent=2)
 
 
 def _heading(title: str, width: int) -> Iterator[Line]:
@@ -147,5 +151,3 @@ def _wrapped(
 ) -> Iterator[Line]:
     for place, piece in enumerate(wrap(neutralise(text), width - indent)):
         yield " " * (first if place == 0 else indent) + piece, markup or {}
-
-
