@@ -22,7 +22,10 @@ from local_model import SMOLLM2, need_local_model
 from requirements import need
 
 from pytest_agentbench.errors import TransportError, UsageError
+from pytest_agentbench.model import Model
+from pytest_agentbench.providers.client import ChatClient
 from pytest_agentbench.providers.local import LocalServer
+from pytest_agentbench.sample import CallRequest, Reply
 
 if sys.platform == "win32":
     pytest.skip("signals", allow_module_level=True)
@@ -149,6 +152,33 @@ def test_a_crash_in_flight_breaks_the_call_and_the_server_comes_back_on_the_same
             assert caught.value.kind == "local_model"
 
     asyncio.run(scenario())
+
+
+def test_after_a_crash_the_retries_of_the_call_find_the_server_again() -> None:
+    need_local_model()
+
+    async def scenario() -> Reply:
+        async with serving() as (server, _):
+            model = Model(name="smollm2-135m", slug="smollm2-135m", model_id="m", base_url=server.base_url)
+            body = {
+                "model": "m",
+                "max_tokens": 30,
+                "messages": [{"role": "user", "content": "Tell a story."}],
+            }
+            client = ChatClient(model, None)
+            request = CallRequest(model="smollm2-135m", body=body, deadline_s=60)
+            call = asyncio.create_task(client.call(request))
+            await asyncio.wait([call], timeout=0.2)
+            assert server.pid is not None
+            os.kill(server.pid, signal.SIGSEGV)
+            reply = await call
+            await client.close()
+            return reply
+
+    reply = asyncio.run(scenario())
+    assert reply.content
+    assert reply.n_transport_errors >= 1
+    assert reply.n_attempts == reply.n_transport_errors + 1
 
 
 def test_close_leaves_no_process_and_may_be_called_again() -> None:

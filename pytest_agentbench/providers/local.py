@@ -71,7 +71,9 @@ class LocalServer:
         self._process: asyncio.subprocess.Process | None = None
         self._log: deque[str] = deque(maxlen=_LOG_LINES)
         self._drain: asyncio.Task[None] | None = None
+        self._revive: asyncio.Task[None] | None = None
         self._lock = asyncio.Lock()
+        self._ready = False
         self._closed = False
         self._failure = ""
 
@@ -82,8 +84,8 @@ class LocalServer:
 
     @property
     def alive(self) -> bool:
-        """Whether the child process runs."""
-        return self._process is not None and self._process.returncode is None
+        """Whether the server answers, as far as is known."""
+        return self._ready and self._process is not None and self._process.returncode is None
 
     async def start(self, progress: Callable[[str], None] = lambda _: None) -> str:
         """Find or fetch the weights, start the server, return its base URL (ending in ``/v1``).
@@ -151,6 +153,8 @@ class LocalServer:
         self._closed = True
         async with self._lock:
             await self._end()
+        if self._revive is not None:
+            await self._revive
 
     async def ended(self) -> None:
         """Return when the process runs no more; a broken call is seen some milliseconds before."""
@@ -165,6 +169,7 @@ class LocalServer:
         return f"the process {'is running' if code is None else how}; {said}"
 
     async def _launch(self) -> None:
+        self._ready = False
         self._log.clear()
         options = {
             "weights": str(self._path),
@@ -205,6 +210,15 @@ class LocalServer:
         address = str(said["address"])
         self._port = int(address.rpartition(":")[2])
         self.base_url = f"{address}/v1"
+        self._ready = True
+        self._revive = asyncio.create_task(self._come_back(self._process))
+
+    async def _come_back(self, process: asyncio.subprocess.Process) -> None:
+        """Start again what died by itself: the calls that it broke are being tried again already."""
+        await process.wait()
+        if not self._closed and self._process is process:
+            with contextlib.suppress(TransportError):  # ensure() tells it to whoever calls next
+                await self.ensure()
 
     async def _read_address(self) -> Mapping[str, Any]:
         assert self._process is not None
