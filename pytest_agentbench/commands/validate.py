@@ -42,11 +42,12 @@ def run(args: argparse.Namespace) -> int:
     from pytest_agentbench.resources import project_root, settings
 
     files = find_files(args.paths or [Path("scenarios")])
-    root = project_root(Path.cwd(), Path.cwd())
-    defaults: Mapping[str, Any] = settings(root).get("defaults", {})
+    rootdir = _rootdir(Path.cwd())
     scenarios: list[Scenario] = []
     problems: list[Problem] = []
     for file in files:
+        root = project_root(file, rootdir)
+        defaults: Mapping[str, Any] = settings(root).get("defaults", {})
         try:
             scenarios += load_file(file, root=root, defaults=defaults, check_parameters=checks.parameters)
         except ScenarioError as error:
@@ -120,6 +121,15 @@ def warnings(scenario: Scenario) -> Iterator[str]:
         )
         if plan.warning:
             yield f"{spec.location}: {plan.warning}"
+
+
+def _rootdir(start: Path) -> Path:
+    """The folder that pytest, started in ``start``, would take for its rootdir."""
+    marks = ("pytest.toml", "pytest.ini", "pyproject.toml", "tox.ini", "setup.cfg", "setup.py")
+    for folder in (start, *start.parents):
+        if any((folder / mark).is_file() for mark in marks):
+            return folder
+    return start
 
 
 def _count(n: int, noun: str) -> str:
