@@ -18,8 +18,9 @@ from pytest_agentbench.scenario import Json
 from pytest_agentbench.verdict import RunResult
 
 _LEAST_WIDTH = 40
-_FAILURES_PER_CASE = (1, 5)
-_MOST_FAILURES = (10, 60)
+_TAG_WIDTH = 24
+_FAILURES_PER_CASE = (2, 8)
+_MOST_FAILURES = (12, 80)
 _RUN_MARKUP = {"PASS": "green", "FAIL": "red"}
 
 
@@ -119,7 +120,7 @@ def _failures(result: RunResult, width: int, level: int) -> Iterator[Line]:
         return
     yield from _heading("worst failures", width)
     for head, failure in found:
-        tag = f" [{failure.tag}]" if failure.tag else ""
+        tag = f" [{clip(neutralise(failure.tag), _TAG_WIDTH)}]" if failure.tag else ""
         yield clip(neutralise(head), max(width - display_width(tag), 10)) + tag, {"red": True}
         if failure.message:
             yield "  " + clip(neutralise(failure.message), width - 2), {}
