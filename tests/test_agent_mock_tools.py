@@ -178,7 +178,10 @@ def test_a_function_gets_the_arguments_and_the_context_if_it_takes_one() -> None
         seen.append(args["id"])
         return {"seen": seen, "n": context.n, "row": context.row_key, "buyer": context.values["buyer"]}
 
-    functions = {"plain": lambda args: f"id {args['id']}", "context": with_context}
+    functions: dict[str, Callable[..., Any]] = {
+        "plain": lambda args: f"id {args['id']}",
+        "context": with_context,
+    }
     tools = mocks(functional("context"), functions=functions, values={"buyer": "Ann"})
     assert contents(tools, call(arguments={"id": 1}), call(arguments={"id": 2}))[1] == json.dumps(
         {"seen": [1, 2], "n": 1, "row": "INV-3", "buyer": "Ann"}

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pytest_agentbench.errors import AgentbenchError, UsageError
-from pytest_agentbench.expand import render_value
+from pytest_agentbench.expand.templates import TemplateError, names_in, render_value
 from pytest_agentbench.parsing.strict import JsonSyntaxError, parse_strict
 from pytest_agentbench.sample import Execute, ExecutionRequest, ToolCall, ToolResult
 from pytest_agentbench.scenario import Json, Rendering, Tool, ToolResponse
@@ -91,7 +91,7 @@ class MockTools:
         if isinstance(args, str):
             return _error(call, args, polling=tool.polling)
         values = {**self.rendering.values, "args": args, "n": n}
-        response = self._choose(tool, args, values)
+        response = self._choose(tool, args)
         if response.kind == "function":
             return await self._call_function(
                 tool, call, name=str(response.value), args=args, n=n, timeout_s=timeout_s
@@ -100,16 +100,18 @@ class MockTools:
             return await self._run_code(tool, call, args)
         try:
             value = render_value(response.value, values)
-        except Exception as error:  # noqa: BLE001 - whatever the template raises, its input was the model's
-            # The template asks for an argument that the call lacks: a real tool would refuse it.
+        except TemplateError as error:
+            if "args" not in names_in(response.value):
+                raise
+            # It asks for an argument that the call lacks: a real tool would refuse the call.
             return _error(call, f"invalid arguments: {error}", polling=tool.polling)
         if response.kind == "error":
             return _error(call, value, polling=tool.polling)
         return Answered(result=ToolResult(call=call, content=_text(value), polling=tool.polling))
 
-    def _choose(self, tool: Tool, args: Mapping[str, Json], values: Mapping[str, Json]) -> ToolResponse:
+    def _choose(self, tool: Tool, args: Mapping[str, Json]) -> ToolResponse:
         for rule in tool.rules:
-            if is_subset(render_value(rule.args, values), args):
+            if is_subset(render_value(rule.args, self.rendering.values), args):
                 return rule.response
         if not tool.sequence:
             return _NO_RULE if tool.rules else _ACCEPTED
@@ -154,9 +156,8 @@ class MockTools:
                         value = await value
             content = _text(value)
         except Exception as error:
-            raise ToolFunctionError(
-                f"tool {tool.name}: function {name!r} {_blame(error)}"
-            ) from error
+            why = f"did not return within {timeout_s:.3g} s" if timer.expired() else _blame(error)
+            raise ToolFunctionError(f"tool {tool.name}: function {name!r} {why}") from error
         result = ToolResult(call=call, content=content, polling=tool.polling)
         return Answered(result=result, seconds=time.monotonic() - started)
 
