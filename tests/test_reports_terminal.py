@@ -144,7 +144,7 @@ def test_the_sensitivity_table_shows_variance_interval_p_and_wordings() -> None:
 def test_open_gates_come_with_estimate_and_explanation_and_fails_come_first() -> None:
     text = page(one_model_run(), 160)
     assert (
-        "FAIL  nested-invoice-depth-5 x smollm2-135m  parse failures at most 2%: 10.7% [6.7, 16.6], 16 of 150"
+        "FAIL  nested-invoice-depth-5 x smollm2-135m  parse failures at most 2 %: 10.7 % [6.7, 16.6], 16 of 150"
         in text
     )
     assert "  16 of 150 samples failed: FAIL at 5 %" in text
@@ -157,7 +157,9 @@ def test_faults_sandbox_and_error_budget_are_said() -> None:
     )
     assert "2 of 152 samples X, 4 of 154 requests failed (http_500 3, connect 1)" in text
     assert "sandbox: docker" in text
-    assert "2 gates, each wrong with probability at most 5%: a false PASS of the whole run at most 5%" in text
+    assert (
+        "2 gates, each wrong with probability at most 5 %: a false PASS of the whole run at most 5 %" in text
+    )
     assert text.splitlines()[-1].startswith(
         "PASS: shown to meet the gate; FAIL: shown to miss it; INCONCLUSIVE (?)"
     )
@@ -231,3 +233,33 @@ def test_junit_properties_are_scalars_and_leave_out_what_was_not_measured() -> N
     assert found["agentbench.gate.parse_failure_rate"] == "FAIL"
     assert all(isinstance(value, (str, int, float, bool)) for value in found.values())
     assert "agentbench.pass_rate" not in dict(junit.properties(cases[4]))
+
+
+def test_a_number_is_never_wrapped_away_from_its_percent_sign() -> None:
+    assert wrap("a rate of 10.7 % of all", 14) == ["a rate of", "10.7 % of all"]
+    assert wrap("a rate of 10.7 % of all", 15) == ["a rate of", "10.7 % of all"]
+    assert wrap("a rate of 10.7 % of all", 16) == ["a rate of 10.7 %", "of all"]
+
+
+def test_the_error_budget_follows_the_alpha_that_a_gate_says() -> None:
+    gate = replace(make_gate("loop_rate", 0, 50, "PASS"), evidence={"needed": 20.0, "needed_fail": 200.0})
+    case = make_case("s", "a", make_tally(50), gates=(gate, gate))
+    text = page(RunResult(run=make_info(), models=(make_model("a"),), cases=(case,), exit_status=0), 160)
+    assert "2 gates, each wrong with probability at most 5 %" in text
+    assert "any false FAIL at most 1 %" in text
+
+
+def test_what_was_honoured_is_not_listed_and_the_reason_of_a_gate_not_said_twice() -> None:
+    gates = (make_gate("pass_rate", 44, 50, "INCONCLUSIVE", threshold=0.9),)
+    case = make_case(
+        "s",
+        "a",
+        make_tally(50),
+        "inconclusive",
+        gates=gates,
+        reason=f"{gates[0].explanation} (and 1 more gate)",
+    )
+    case = replace(case, honoured=({"key": "top_p", "asked": 1, "sent": 1, "honoured": True, "note": ""},))
+    text = page(RunResult(run=make_info(), models=(make_model("a"),), cases=(case,), exit_status=10))
+    assert "top_p" not in text
+    assert text.count(gates[0].explanation) == 1

@@ -44,24 +44,38 @@ class ErrorBudget:
 
 def error_budget(result: RunResult) -> ErrorBudget:
     """The error budget over all gates of all cases; without gates nothing can be wrong."""
-    n = sum(len(case.gates) for case in result.cases)
-    false_pass = ALPHA if n else 0.0
-    false_fail = min(1.0, n * ALPHA)
+    gates = [gate for case in result.cases for gate in case.gates]
+    n = len(gates)
+    pass_alphas = [_alpha(gate, "needed") for gate in gates]
+    fail_alphas = [_alpha(gate, "needed_fail") for gate in gates]
+    alpha = max([*pass_alphas, *fail_alphas], default=ALPHA)
+    false_pass = max(pass_alphas, default=0.0)
+    false_fail = min(1.0, sum(fail_alphas))
     if n:
         statement = (
-            f"{figures.plural(n, 'gate')}, each wrong with probability at most {ALPHA:.0%}: "
-            f"a false PASS of the whole run at most {false_pass:.0%}, "
-            f"any false FAIL at most {false_fail:.0%}"
+            f"{figures.plural(n, 'gate')}, each wrong with probability at most {_percent(alpha)}: "
+            f"a false PASS of the whole run at most {_percent(false_pass)}, "
+            f"any false FAIL at most {_percent(false_fail)}"
         )
     else:
         statement = "no gate was judged"
     return ErrorBudget(
         n_gates=n,
-        alpha=ALPHA,
+        alpha=alpha,
         false_pass_at_most=false_pass,
         false_fail_at_most=false_fail,
         statement=statement,
     )
+
+
+def _alpha(gate: GateResult, key: str) -> float:
+    """What the gate decided with: a sequential one says the e-value that it needed, 1 / alpha."""
+    needed = gate.evidence.get(key)
+    return 1 / needed if isinstance(needed, (int, float)) and needed > 1 else ALPHA
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.3g} %"
 
 
 def outcomes(result: RunResult) -> Mapping[Outcome, int]:
@@ -135,8 +149,8 @@ def open_gates(case: CaseResult) -> tuple[GateResult, ...]:
 
 
 def gate_text(gate: GateResult) -> str:
-    """The condition as a person says it: ``parse failures at most 2%``."""
+    """The condition as a person says it: ``parse failures at most 2 %``."""
     bound = f"{100 * gate.threshold:g}"
-    unit = " points" if gate.metric == "prompt_sensitivity" else "%"
+    unit = "points" if gate.metric == "prompt_sensitivity" else "%"
     word = "at most" if gate.direction == "max" else "at least"
-    return f"{figures.metric_name(gate.metric)} {word} {bound}{unit}"
+    return f"{figures.metric_name(gate.metric)} {word} {bound} {unit}"

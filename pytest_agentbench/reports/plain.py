@@ -87,14 +87,18 @@ def wrap(text: str, width: int) -> list[str]:
     rest = text.strip()
     while display_width(rest) > width:
         head, tail = _take(rest, width)
-        cut = len(head) if tail.startswith(" ") else _break_point(head)
+        cut = _break_point(head, tail)
         lines.append(rest[:cut].rstrip())
         rest = rest[cut:].lstrip()
     return [*lines, rest]
 
 
-def _break_point(head: str) -> int:
+def _break_point(head: str, tail: str) -> int:
+    if tail.startswith(" ") and not tail.startswith(" %"):
+        return len(head)
     blank = head.rfind(" ")
+    if (head[blank + 1 :] == "" and tail.startswith("%")) or head[blank + 1 :].startswith("%"):
+        blank = head.rfind(" ", 0, blank)  # a number stays with its unit
     if blank > 0:
         return blank
     mark = max(head.rfind(mark) for mark in "-_./,:")

@@ -50,7 +50,7 @@ def _verdict(gate: GateResult) -> str:
 
 
 def _said(reason: str, gates: tuple[GateResult, ...]) -> bool:
-    return any(reason in gate.explanation for gate in gates)
+    return any(gate.explanation and gate.explanation in reason for gate in gates)
 
 
 def place(case: CaseResult) -> str:
@@ -59,19 +59,22 @@ def place(case: CaseResult) -> str:
 
 
 def estimate_text(gate: GateResult, case: CaseResult) -> str:
-    """The estimate with its interval and counts: ``6.0% [3.2, 11.0], 9 of 150``."""
+    """The estimate with its interval and counts: ``6.0 % [3.2, 11.0], 9 of 150``."""
     found = gate.estimate
     if found.value is None:
         return f"not measured ({found.reason})" if found.reason else "not measured"
-    unit = " points" if gate.metric == "prompt_sensitivity" else "%"
-    text = f"{figures.percent(found.value)}{unit}"
+    spread = gate.metric == "prompt_sensitivity"
+    text = f"{figures.percent(found.value)} {'points' if spread else '%'}"
     if found.low is not None and found.high is not None:
         text += f" {figures.interval((found.low, found.high))}"
+    elif found.high is not None:
+        text += f", at most {figures.percent(found.high)}"
     if found.x is not None:
         text += f", {found.x} of {found.n}"
     elif found.n:
         text += f", n = {found.n}"
-    return text + (" (stopped early: not a fixed-n interval)" if stopped_early(case) else "")
+    early = stopped_early(case) and not spread
+    return text + (" (stopped early: not a fixed-n interval)" if early else "")
 
 
 def worst_failures(result: RunResult, *, per_case: int, most: int) -> list[tuple[str, Failure]]:
@@ -89,7 +92,7 @@ def honoured(result: RunResult) -> Iterator[Item]:
     """Per model and parameter what was asked, what was sent and what the endpoint makes of it."""
     seen: dict[tuple[str, str], list[str]] = {}
     for case in result.cases:
-        for item in case.honoured:
+        for item in _not_honoured(case):
             scenarios = seen.setdefault((case.model, _honoured_text(item)), [])
             if case.scenario not in scenarios:
                 scenarios.append(case.scenario)
@@ -100,6 +103,10 @@ def honoured(result: RunResult) -> Iterator[Item]:
     for (model, text), scenarios in seen.items():
         where = "" if set(scenarios) == scenarios_of[model] else f" ({_some(scenarios)})"
         yield f"{model}: {text}{where}", ""
+
+
+def _not_honoured(case: CaseResult) -> list[Mapping[str, Json]]:
+    return [item for item in case.honoured if item.get("honoured") is not True]
 
 
 def _honoured_text(item: Mapping[str, Json]) -> str:
@@ -123,7 +130,7 @@ def unlike(result: RunResult) -> Iterator[str]:
     models: dict[str, set[str]] = {}
     for case in result.cases:
         models.setdefault(case.scenario, set()).add(case.model)
-        for item in case.honoured:
+        for item in _not_honoured(case):
             texts.setdefault(f"{item.get('key', '?')}", set()).add(case.model)
     everyone = {name for names in models.values() for name in names}
     for key, names in texts.items():
