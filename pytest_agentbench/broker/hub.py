@@ -1,0 +1,268 @@
+"""The broker: everything that exists once a session, on one event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import json
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pytest_agentbench.errors import LimitReachedError, QuotaExhaustedError
+from pytest_agentbench.model import Model
+from pytest_agentbench.sample import CallRequest, Execution, ExecutionRequest, Reply, Sample
+from pytest_agentbench.storage import Journal
+from pytest_agentbench.wire import from_wire, to_wire
+
+if TYPE_CHECKING:
+    from pytest_agentbench.providers.client import ChatClient
+    from pytest_agentbench.providers.local import LocalServer
+    from pytest_agentbench.sandboxes import Sandboxes
+
+
+@dataclass(slots=True)
+class Progress:
+    """Counts of the whole session, for the progress line. ``started`` is the first call's time."""
+
+    planned: int = 0
+    done: int = 0
+    failed: int = 0
+    n_x: int = 0
+    n_calls: int = 0
+    started: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrokerSettings:
+    """What the session asked for. ``concurrency`` overrides the models' own when given."""
+
+    run_id: str
+    models: Sequence[Model]
+    keys: Mapping[str, str | None]
+    """By model name; never logged, never sent to a worker."""
+    sandbox: str = "auto"
+    concurrency: int | None = None
+    max_calls: int | None = None
+
+
+class Broker:
+    """Model clients, limits, sandboxes, journal and progress of one session.
+
+    All methods run on one event loop. ``say`` gets one-line messages for the person at the
+    terminal (downloads, one-time compiles, a sandbox that is not there).
+    """
+
+    def __init__(
+        self,
+        settings: BrokerSettings,
+        *,
+        journal: Journal | None = None,
+        say: Callable[[str], None] = lambda _text: None,
+    ) -> None:
+        self.progress = Progress()
+        self.stopped = ""
+        self.announcement: Callable[[Mapping[str, Any]], None] = lambda _plan: None
+        self._announced = False
+        self._settings = settings
+        self._models = {model.name: model for model in settings.models}
+        self._journal = journal
+        self._say = say
+        self._slots = {
+            model.name: asyncio.Semaphore(
+                min(model.concurrency, settings.concurrency)
+                if settings.concurrency and model.kind == "local"
+                else settings.concurrency or model.concurrency
+            )
+            for model in settings.models
+        }
+        self._clients: dict[str, tuple[str | None, ChatClient]] = {}
+        self._servers: dict[str, LocalServer] = {}
+        self._setting_up = asyncio.Lock()
+        self._sandboxes: Sandboxes | None = None
+        self._opening_sandboxes = asyncio.Lock()
+        self._background: set[asyncio.Task[Reply]] = set()
+
+    # ---- model calls -------------------------------------------------------------------------
+
+    async def call(self, request: CallRequest) -> Reply:
+        """Send one request within the model's slots; the reply is journaled before it is returned.
+
+        A caller that is cancelled (its worker died) gives up its place in the queue; a request
+        that was sent already goes on, and its reply reaches the journal.
+        """
+        slots = self._slots[request.model]
+        await slots.acquire()
+        task = asyncio.create_task(self._send(request, slots))
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+        task.add_done_callback(_retrieve)
+        return await asyncio.shield(task)
+
+    async def _send(self, request: CallRequest, slots: asyncio.Semaphore) -> Reply:
+        try:
+            self._check_limits()
+            client = await self._client(request.model)
+            try:
+                reply = await client.call(request)
+            except QuotaExhaustedError as error:
+                self.stop(f"{request.model}: {error.message}")
+                raise
+            wire = to_wire(reply)
+            key = self._settings.keys.get(request.model)
+            if key is not None and key in json.dumps(wire, ensure_ascii=False):
+                # A model (or a proxy that shows its headers) wrote our key: it goes no further.
+                wire = _redacted(wire, key)
+                reply = from_wire(Reply, wire)
+            if self._journal is not None:
+                self._journal.append("reply", {"sample": dict(request.sample), "reply": wire})
+            return reply
+        finally:
+            slots.release()
+
+    def stop(self, reason: str) -> None:
+        """Let no further request out; the first reason is kept."""
+        self.stopped = self.stopped or reason
+
+    def _check_limits(self) -> None:
+        if self.stopped:
+            raise LimitReachedError(self.stopped)
+
+    def _count_attempt(self, _request: CallRequest) -> None:
+        """Called by the clients before each request that goes out, retries included."""
+        self._check_limits()
+        limit = self._settings.max_calls
+        if limit is not None and self.progress.n_calls >= limit:
+            self.stop(f"--agentbench-max-calls={limit} reached")
+            raise LimitReachedError(self.stopped)
+        self.progress.n_calls += 1
+        if self.progress.started is None:
+            self.progress.started = time.monotonic()
+
+    async def _client(self, name: str) -> ChatClient:
+        model = self._models[name]
+        if model.kind != "local":
+            known = self._clients.get(name)
+            if known is not None:
+                return known[1]
+        async with self._setting_up:
+            base_url = model.base_url
+            if model.kind == "local":
+                base_url = await self._serve(model)
+            known = self._clients.get(name)
+            if known is not None and known[0] == base_url:
+                return known[1]
+            from pytest_agentbench.providers.client import ChatClient
+
+            if known is not None:
+                await known[1].close()
+            client = ChatClient(
+                dataclasses.replace(model, base_url=base_url),
+                self._settings.keys.get(name),
+                before_attempt=self._count_attempt,
+            )
+            self._clients[name] = (base_url, client)
+            return client
+
+    async def _serve(self, model: Model) -> str:
+        """The address of the local model's server, started or started again where needed."""
+        from pytest_agentbench.providers.local import LocalServer
+
+        server = self._servers.get(model.name)
+        if server is None:
+            assert model.weights is not None
+            server = self._servers[model.name] = LocalServer(model.weights, n_parallel=model.concurrency)
+            return await server.start(self._say)
+        return await server.ensure()
+
+    # ---- code execution ----------------------------------------------------------------------
+
+    async def execute(self, request: ExecutionRequest) -> Execution:
+        """Run code in a sandbox."""
+        return await (await self._open_sandboxes()).execute(request)
+
+    async def sandbox_for(self, backend: str) -> tuple[str | None, str]:
+        """The backend that would run code for a scenario that demands ``backend``.
+
+        Returns:
+            Its name and ``""``, or None and why there is none.
+        """
+        sandboxes = await self._open_sandboxes()
+        name = sandboxes.default if backend == "any" else backend
+        if name is None:
+            return None, sandboxes.reason("any") or "no sandbox"
+        reason = sandboxes.reason(name)
+        return (name, "") if reason is None else (None, reason)
+
+    @property
+    def sandbox_backend(self) -> str | None:
+        """The backend in use, None while no scenario needed one."""
+        return self._sandboxes.default if self._sandboxes is not None else None
+
+    async def _open_sandboxes(self) -> Sandboxes:
+        async with self._opening_sandboxes:
+            if self._sandboxes is None:
+                from pytest_agentbench.sandboxes import open_sandbox
+
+                self._sandboxes = await open_sandbox(
+                    self._settings.sandbox,  # type: ignore[arg-type]
+                    run_id=self._settings.run_id,
+                    slots=max(2, os.cpu_count() or 1),
+                    progress=self._say,
+                )
+            return self._sandboxes
+
+    # ---- bookkeeping -------------------------------------------------------------------------
+
+    async def announce(self, plan: Mapping[str, Any]) -> None:
+        """What is about to run, from the first worker that has collected; later ones repeat it."""
+        if not self._announced:
+            self._announced = True
+            self.announcement(plan)
+
+    async def plan(self, n_samples: int) -> None:
+        """A case expects ``n_samples`` more (or fewer, when negative) than said before."""
+        self.progress.planned += n_samples
+
+    async def record(self, sample: Sample) -> None:
+        """Put a finished sample into the journal and the progress."""
+        await self.record_wire(to_wire(sample))
+
+    async def record_wire(self, sample: Mapping[str, Any]) -> None:
+        """The same for a sample in wire form, as it comes from a worker."""
+        if self._journal is not None:
+            self._journal.append("sample", {"sample": sample})
+        if sample["status"] == "x":
+            self.progress.n_x += 1
+        else:
+            self.progress.done += 1
+            self.progress.failed += not sample["passed"]
+
+    async def close(self) -> None:
+        """Wait shortly for replies that are paid for, then close clients, servers and sandboxes."""
+        if self._background:
+            await asyncio.wait(self._background, timeout=5)
+        for _base_url, client in self._clients.values():
+            await client.close()
+        for server in self._servers.values():
+            await server.close()
+        if self._sandboxes is not None:
+            await self._sandboxes.close()
+
+
+def _redacted(value: Any, secret: str) -> Any:
+    if isinstance(value, str):
+        return value.replace(secret, "[API KEY]")
+    if isinstance(value, list):
+        return [_redacted(item, secret) for item in value]
+    if isinstance(value, dict):
+        return {_redacted(key, secret): _redacted(item, secret) for key, item in value.items()}
+    return value
+
+
+def _retrieve(task: asyncio.Task[Reply]) -> None:
+    """Take note of an exception that nobody waits for any more (its worker died)."""
+    if not task.cancelled():
+        task.exception()

@@ -1,0 +1,51 @@
+"""The session on the pytest side: the controller with its broker, and the workers."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_agentbench.collection import BENCH
+
+
+def switch_on(config: pytest.Config) -> None:
+    """Register what this process is: an xdist worker, or the controller (also without xdist).
+
+    Raises:
+        pytest.UsageError: what the command line asks for cannot be done.
+    """
+    for redraws, plugin in (("reruns", "pytest-rerunfailures"), ("count", "pytest-repeat")):
+        if config.getoption(redraws, None) not in (None, 0, 1):
+            raise pytest.UsageError(
+                f"--{redraws} ({plugin}) draws again until a test is green; with --agentbench the number "
+                "of samples is --agentbench-repeats, and gates decide: leave it out"
+            )
+    _choose_paths(config)
+    bench: object
+    if hasattr(config, "workerinput"):
+        from pytest_agentbench.session.worker import Worker
+
+        bench = Worker(config)
+    else:
+        from pytest_agentbench.session.controller import Controller
+
+        bench = Controller(config)
+    config.stash[BENCH] = bench  # type: ignore[assignment]
+    config.pluginmanager.register(bench, "agentbench-session")
+
+
+def _choose_paths(config: pytest.Config) -> None:
+    """Without paths on the command line run the scenario files, not the Python tests."""
+    if config.args_source is not pytest.Config.ArgsSource.ARGS:
+        config.args = [
+            str(config.rootpath / path) if (config.rootpath / path).exists() else path
+            for path in config.getini("agentbench_paths")
+        ]
+        config.pluginmanager.register(_ScenarioFilesOnly(), "agentbench-paths")
+
+
+class _ScenarioFilesOnly:
+    @pytest.hookimpl
+    def pytest_ignore_collect(self, collection_path: object) -> bool | None:
+        """Python tests beside the scenarios are not ours."""
+        name = str(collection_path)
+        return True if name.endswith(".py") and not name.endswith("conftest.py") else None

@@ -1,0 +1,35 @@
+"""What is said before the first call: which cases, how many calls, how dear, how long."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pytest_agentbench.collection import CaseItem, identity
+from pytest_agentbench.forecast import forecast
+from pytest_agentbench.runner import RunOptions
+
+
+def announcement(cases: Sequence[CaseItem], options: RunOptions) -> dict[str, Any]:
+    """Builtins: the identity of every case, the forecast of calls, and the gates' warnings."""
+    forecasts = [forecast(item.case, options) for item in cases]
+    priced = [f.cost_usd_max for f in forecasts if f.cost_usd_max is not None]
+    return {
+        "cases": [identity(item) for item in cases],
+        "n_calls_min": sum(f.n_samples for f in forecasts),
+        "n_calls_max": sum(f.n_calls_max for f in forecasts),
+        "cost_usd_max": sum(priced) if priced else None,
+        "unpriced": sorted(
+            {item.case.model.name for item, f in zip(cases, forecasts, strict=True) if f.cost_usd_max is None}
+        ),
+        "duration_s": _duration_s(cases, forecasts),
+        "warnings": sorted({warning for f in forecasts for warning in f.warnings}),
+    }
+
+
+def _duration_s(cases: Sequence[CaseItem], forecasts: Sequence[Any]) -> float:
+    """Models run side by side, the cases of one model share its slots: the slowest model counts."""
+    by_model: dict[str, float] = {}
+    for item, one in zip(cases, forecasts, strict=True):
+        by_model[item.case.model.name] = by_model.get(item.case.model.name, 0.0) + one.duration_s
+    return max(by_model.values(), default=0.0)

@@ -1,0 +1,202 @@
+"""The controller: resolves models, owns the broker, collects results, gives the exit status."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from pytest_agentbench.broker.hub import Broker, BrokerSettings
+from pytest_agentbench.broker.loop_thread import LoopThread
+from pytest_agentbench.broker.server import BrokerServer
+from pytest_agentbench.errors import AgentbenchError
+from pytest_agentbench.providers.catalogue import key_of, missing_key, resolve
+from pytest_agentbench.runner import Case, run_case
+from pytest_agentbench.session.announcement import announcement
+from pytest_agentbench.session.base import BenchBase
+from pytest_agentbench.session.results import Results
+from pytest_agentbench.session.terminal import ProgressReporter
+from pytest_agentbench.storage import Journal
+from pytest_agentbench.verdict import CaseResult
+from pytest_agentbench.wire import to_wire
+
+
+class Controller(BenchBase):
+    """The process that the user started; without xdist it also runs the cases."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        super().__init__(config)
+        option = config.option
+        if not option.agentbench_model:
+            raise pytest.UsageError(
+                "--agentbench needs a model: --model=NAME (`agentbench models` lists the names; "
+                "smollm2-135m runs here without a key)"
+            )
+        may_lack_keys = option.collectonly or option.agentbench_missing_key == "skip"
+        try:
+            self.models = resolve(
+                option.agentbench_model,
+                settings=self.settings,
+                base_url=option.agentbench_base_url,
+                env=os.environ,
+                require_keys=not may_lack_keys,
+            )
+        except AgentbenchError as error:
+            raise pytest.UsageError(str(error)) from error
+        self.missing_keys = {
+            model.name: problem for model in self.models if (problem := missing_key(model, os.environ))
+        }
+        self.results = Results(self)
+        self.broker: Broker | None = None
+        self.journal: Journal | None = None
+        self._thread: LoopThread | None = None
+        self._server: BrokerServer | None = None
+        self._address: tuple[str, int] | None = None
+        self._progress: ProgressReporter | None = None
+
+    # ---- starting ----------------------------------------------------------------------------
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        """Hand over what a worker must not look up for itself (a hook of pytest-xdist)."""
+        broker = None
+        if not self.config.option.collectonly:
+            self._open()
+            assert self._server is not None
+            assert self._address is not None
+            broker = [*self._address, self._server.secret]
+        node.workerinput["agentbench"] = {
+            "models": to_wire(self.models),
+            "missing_keys": dict(self.missing_keys),
+            "broker": broker,
+        }
+
+    def pytest_report_header(self) -> list[str]:
+        """The models, and what must be known about them."""
+        lines = ["agentbench: " + ", ".join(model.name for model in self.models)]
+        lines += [f"agentbench: {model.name}: {model.warning}" for model in self.models if model.warning]
+        lines += [f"agentbench: {name} is NOT MEASURED: {why}" for name, why in self.missing_keys.items()]
+        return lines
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Without xdist the announcement is ours; with it the first worker's."""
+        cases = self.cases(session)
+        if cases and not self.config.option.collectonly:
+            self.broker_thread().run(self.open_broker().announce(announcement(cases, self.options)))
+
+    def run(self, case: Case) -> CaseResult:
+        """Draw and judge one case in this process."""
+        if case.model.name in self.missing_keys:
+            return self.without_key(case)
+        return self.broker_thread().run(
+            run_case(
+                case, services=self.open_broker(), options=self.options, functions=self.registry.functions
+            )
+        )
+
+    def broker_thread(self) -> LoopThread:
+        """The thread of the broker's event loop."""
+        self._open()
+        assert self._thread is not None
+        return self._thread
+
+    def open_broker(self) -> Broker:
+        """The broker, opened with the first need of it."""
+        self._open()
+        assert self.broker is not None
+        return self.broker
+
+    def _open(self) -> None:
+        if self.broker is not None:
+            return
+        try:
+            self.journal = Journal(self.root, self.results.run_id)
+        except AgentbenchError as error:
+            raise pytest.UsageError(str(error)) from error
+        self.journal.append("run", self.results.header())
+        option = self.config.option
+        self._progress = ProgressReporter(self.config)
+        self._thread = LoopThread("agentbench-broker")
+        self.broker = Broker(
+            BrokerSettings(
+                run_id=self.results.run_id,
+                models=self.models,
+                keys={model.name: key_of(model, os.environ) for model in self.models},
+                sandbox=option.agentbench_sandbox,
+                concurrency=option.agentbench_concurrency,
+                max_calls=option.agentbench_max_calls,
+            ),
+            journal=self.journal,
+            say=self._progress.say,
+        )
+        self.broker.announcement = self._announced
+        self._progress.watch(self.broker.progress)
+        self._server = BrokerServer(self.broker)
+        self._address = self._thread.run(self._server.start())
+
+    def _announced(self, plan: Mapping[str, Any]) -> None:
+        self.results.expect(plan["cases"])
+        assert self._progress is not None
+        self._progress.announce(plan)
+
+    # ---- results -----------------------------------------------------------------------------
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Take a case's result from its report; a failed one without result is no data."""
+        if self._progress is not None:
+            self._progress.clear()
+        result = self.results.take(report)
+        if result is not None and self.journal is not None:
+            self.journal.append("case", {"case": to_wire(result)})
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_report_teststatus(self, report: Any) -> tuple[str, str, Any] | None:
+        """Undecided and not measured cases are shown as ``?``."""
+        data = getattr(report, "agentbench", None)
+        if not isinstance(data, dict) or not report.skipped:
+            return None
+        outcome = str(data["outcome"])
+        if outcome == "not_applicable":
+            return None
+        return outcome.replace("_", " "), "?", (outcome.replace("_", " ").upper(), {"yellow": True})
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Close the broker, write what was asked for, and gate by the exit status."""
+        if self._progress is not None:
+            self._progress.close()
+        if self.broker is None or self._thread is None:
+            return
+        self._close()
+        status = self.results.exit_status(int(session.exitstatus))
+        if int(session.exitstatus) in (0, 1):
+            session.exitstatus = status
+        problems = self.results.finish(int(session.exitstatus), self.broker)
+        if problems and session.exitstatus == 0:
+            session.exitstatus = 1
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        """Print the tables."""
+        self.results.print_summary(terminalreporter)
+
+    def pytest_unconfigure(self) -> None:
+        """Close what an early end left open."""
+        if self._progress is not None:
+            self._progress.close()
+        self._close()
+
+    def _close(self) -> None:
+        if self._thread is None or self.broker is None:
+            return
+        thread, self._thread = self._thread, None
+        try:
+            if self._server is not None:
+                thread.run(self._server.close())
+            thread.run(self.broker.close())
+        finally:
+            thread.close()
+            if self.journal is not None:
+                self.journal.close()
