@@ -66,30 +66,18 @@ class Assembler:
         Raises:
             AttemptError: it is no chunk of a chat completion, or it reports an error.
         """
-        if data.strip() == b"[DONE]":
-            self.done = True
+        if data.strip() in {b"", b"[DONE]"}:
+            self.done = self.done or bool(data.strip())
             return
-        if not data.strip():
-            return
-        try:
-            chunk = json.loads(data)
-        except (ValueError, RecursionError):
-            raise AttemptError("undecodable", f"an event of the stream is not JSON: {data[:120]!r}") from None
-        if not isinstance(chunk, dict):
-            raise AttemptError("undecodable", f"an event of the stream is no object: {data[:120]!r}")
-        problem = fault_in_body(chunk)
-        if problem is not None:
-            raise problem
+        chunk = _parsed(data)
         for name in ("id", "model", "provider", "usage"):
             if chunk.get(name):
                 self._frame[name] = chunk[name]
-        choices = chunk.get("choices")
-        if not choices:
-            return
-        if not isinstance(choices, list) or not isinstance(choices[0], dict):
+        choices = chunk.get("choices") or []
+        if not isinstance(choices, list) or (choices and not isinstance(choices[0], dict)):
             raise AttemptError("undecodable", f"choices[0] of a chunk is no object: {data[:120]!r}")
         for choice in choices:
-            if isinstance(choice, dict) and choice.get("index", 0) in {0, None}:
+            if isinstance(choice, dict) and not choice.get("index"):
                 self._add_choice(choice)
 
     def reply(self) -> Reply:
@@ -150,6 +138,19 @@ class Assembler:
         call = _Call(index)
         self._calls.append(call)
         return call
+
+
+def _parsed(data: bytes) -> dict[str, Json]:
+    try:
+        chunk = json.loads(data)
+    except (ValueError, RecursionError):
+        raise AttemptError("undecodable", f"an event of the stream is not JSON: {data[:120]!r}") from None
+    if not isinstance(chunk, dict):
+        raise AttemptError("undecodable", f"an event of the stream is no object: {data[:120]!r}")
+    problem = fault_in_body(chunk)
+    if problem is not None:
+        raise problem
+    return chunk
 
 
 class _Call:
