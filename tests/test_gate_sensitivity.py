@@ -190,3 +190,24 @@ def test_five_wordings_of_fifty_samples_take_a_fifth_of_a_second_at_most(n_rows:
         measure(samples)
         best = min(best, time.perf_counter() - started)
     assert best < 0.2
+
+
+def test_a_class_with_a_wording_not_drawn_yet_cannot_be_insensitive() -> None:
+    (found,) = measure(case({"base": 50, "a": 50, "b": 50, "c": 50}))
+    assert found.verdict == "INCONCLUSIVE"
+    assert found.explanation.endswith("undecided against 10 points, no samples of d")
+
+
+def test_the_gate_speaks_of_the_class_that_decides() -> None:
+    classes: dict[str, VariantClass] = {
+        "base": "base",
+        "a": "format",
+        "b": "format",
+        "x": "noise",
+        "y": "noise",
+    }
+    found = measure(case({"base": 50, "a": 50, "b": 50, "x": 46, "y": 42}), classes)
+    result = sensitivity_result(gate("prompt_sensitivity", 0.1), found)
+    assert (result.verdict, result.n_used, result.decide) == ("FAIL", 150, "fixed")
+    assert result.estimate.value == found[1].shrunk_spread
+    assert result.estimate.high == found[1].spread_upper

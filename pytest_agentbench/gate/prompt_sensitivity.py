@@ -44,8 +44,9 @@ def sensitivity(
 
     Success is ``Sample.passed``. ``classes`` maps every variant id of the scenario, in its order, to
     its class; the base belongs to every class. X samples are left out; repeated draws must not be
-    handed in. A class of which no variant, or whose base, has no samples is not returned. Where
-    wordings share rows of data the permutation stays within a row.
+    handed in. A class with samples of fewer than two wordings is not returned; one with a wording
+    that has no samples yet cannot be INSENSITIVE. Where wordings share rows of data the permutation
+    stays within a row.
     """
     by_variant: dict[str, list[Sample]] = {variant: [] for variant in classes}
     for sample in sorted(samples, key=lambda sample: (sample.index, sample.redraw)):
@@ -57,7 +58,8 @@ def sensitivity(
         members = [*base, *(variant for variant, other in classes.items() if other == kind)]
         drawn = {variant: by_variant[variant] for variant in members if by_variant[variant]}
         if len(drawn) >= 2:
-            found.append(_measure(kind, drawn, seed=seed, max_spread=max_spread))
+            missing = [variant for variant in members if variant not in drawn]
+            found.append(_measure(kind, drawn, missing=missing, seed=seed, max_spread=max_spread))
     return tuple(found)
 
 
@@ -74,7 +76,12 @@ def _strata(drawn: Mapping[str, Sequence[Sample]]) -> list[Stratum]:
 
 
 def _measure(
-    kind: str, drawn: Mapping[str, Sequence[Sample]], *, seed: int, max_spread: float
+    kind: str,
+    drawn: Mapping[str, Sequence[Sample]],
+    *,
+    missing: Sequence[str],
+    seed: int,
+    max_spread: float,
 ) -> Sensitivity:
     names = list(drawn)
     x = [sum(sample.passed for sample in samples) for samples in drawn.values()]
@@ -90,6 +97,9 @@ def _measure(
     # 0.9 - 0.8 is 0.09999999999999998 and means 10 points.
     if p_value < _SIGNIFICANT and judged >= max_spread - 1e-9:
         verdict, conclusion = "SENSITIVE", f"at least {_points(max_spread)} and no chance result"
+    elif missing:
+        verdict = "INCONCLUSIVE"
+        conclusion = f"undecided against {_points(max_spread)}, no samples of {', '.join(missing)}"
     elif upper is not None and upper < max_spread:
         verdict = "INSENSITIVE"
         conclusion = f"best minus worst is at most {_points(upper)}, below {_points(max_spread)}"
@@ -136,47 +146,54 @@ def sensitivity_result(
     """The gate over all classes: SENSITIVE in any is FAIL, INSENSITIVE in all is PASS.
 
     ``holds``: whether an undecided gate makes the case inconclusive; by default it does not
-    (METRICS 4). The estimate is the widest (shrunk) spread of a class, ``high`` the largest bound.
+    (METRICS 4). Estimate and explanation are those of the class that decides: the first in the order
+    SENSITIVE, undecided, INSENSITIVE, of equal ones that with the widest (shrunk) spread; ``high`` is
+    its Newcombe bound, ``n`` its samples.
     """
-    missing = "fewer than two wordings have samples"
-    verdict: Verdict = "INCONCLUSIVE"
-    explanation = f"{spec.metric} is undecided: {missing}"
-    if measured:
-        worst = min(measured, key=lambda one: _RANK[one.verdict])
-        verdict = _VERDICTS[worst.verdict]
-        explanation = f"prompt sensitivity, {worst.explanation}"
+    evidence = {
+        one.variant_class: {
+            "verdict": one.verdict,
+            "p_value": one.p_value,
+            "spread": _judged_spread(one),
+            "spread_upper": one.spread_upper,
+        }
+        for one in measured
+    }
+    if not measured:
+        missing = "fewer than two wordings have samples"
+        verdict: Verdict = "INCONCLUSIVE"
+        estimate = Estimate(value=None, n=0, reason=missing)
+        explanation = f"{spec.metric} is undecided: {missing}"
+    else:
+        deciding = min(measured, key=lambda one: (_RANK[one.verdict], -_judged_spread(one)))
+        verdict = _VERDICTS[deciding.verdict]
+        estimate = Estimate(
+            value=_judged_spread(deciding),
+            n=deciding.k * deciding.m,
+            high=deciding.spread_upper,
+            method=_METHOD,
+        )
+        explanation = f"prompt sensitivity, {deciding.explanation}"
     if verdict == "INCONCLUSIVE" and reason_if_undecided:
         explanation += f": {reason_if_undecided}"
-    spreads = [one.raw_spread if one.shrunk_spread is None else one.shrunk_spread for one in measured]
-    uppers = [one.spread_upper for one in measured if one.spread_upper is not None]
     return GateResult(
         metric=spec.metric,
         direction="max",
         threshold=spec.threshold,
-        decide=spec.decide,
+        decide="fixed",
         verdict=verdict,
-        estimate=Estimate(
-            value=max((spread for spread in spreads if spread is not None), default=None),
-            n=sum(one.m for one in measured),
-            high=max(uppers, default=None),
-            method="shrunk spread; Newcombe one-sided 95 % upper bound of best minus worst"
-            if measured
-            else "",
-            reason="" if measured else "fewer than two wordings have samples",
-        ),
-        n_used=0,
-        evidence={
-            one.variant_class: {
-                "verdict": one.verdict,
-                "p_value": one.p_value,
-                "shrunk_spread": one.shrunk_spread,
-                "spread_upper": one.spread_upper,
-            }
-            for one in measured
-        },
+        estimate=estimate,
+        n_used=0 if verdict == "INCONCLUSIVE" else estimate.n,
+        evidence=evidence,
         explanation=explanation,
         holds=holds,
     )
+
+
+def _judged_spread(one: Sensitivity) -> float:
+    """The spread that is compared with the gate: the shrunk one, the raw one of two wordings."""
+    spread = one.raw_spread if one.shrunk_spread is None else one.shrunk_spread
+    return 0.0 if spread is None else spread
 
 
 def _points(spread: float) -> str:
