@@ -43,7 +43,7 @@ class Player:
         turn = self.turns.pop(0)["assistant"]
         message: dict[str, Json] = {
             "role": "assistant",
-            "content": turn if isinstance(turn, str) else turn.get("content"),
+            "content": turn if isinstance(turn, str) else turn.get("text"),
         }
         if not isinstance(turn, str) and turn.get("tool_calls"):
             message["tool_calls"] = [wire_call(call, place) for place, call in enumerate(turn["tool_calls"])]
