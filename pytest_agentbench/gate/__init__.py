@@ -6,7 +6,6 @@ from pytest_agentbench.gate.outcome import outcome_of
 from pytest_agentbench.gate.plan import GatePlan, plan
 from pytest_agentbench.gate.process import GateProcess
 from pytest_agentbench.gate.prompt_sensitivity import SENSITIVITY_GATE, sensitivity, sensitivity_result
-from pytest_agentbench.gate.repeated import repeated_draws
 
 __all__ = [
     "SENSITIVITY_GATE",
@@ -14,7 +13,6 @@ __all__ = [
     "GateProcess",
     "outcome_of",
     "plan",
-    "repeated_draws",
     "sensitivity",
     "sensitivity_result",
 ]
