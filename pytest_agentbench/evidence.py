@@ -9,6 +9,8 @@ from pytest_agentbench.scenario import Scenario
 from pytest_agentbench.verdict import Failure
 
 EXCERPT_CHARACTERS = 240
+# Characters shown before the place where the parser stopped: a terminal cuts the line after 80.
+BEFORE_FAULT = 30
 
 
 def worst_failures(samples: Sequence[Sample], scenario: Scenario, *, limit: int = 8) -> tuple[Failure, ...]:
@@ -64,6 +66,6 @@ def _cut(text: str) -> str:
 
 def _around(text: str, offset: int | None) -> str:
     """The part of ``text`` about ``offset``, where the parser stopped."""
-    if offset is None or offset < EXCERPT_CHARACTERS // 2:
+    if offset is None or offset <= BEFORE_FAULT:
         return _cut(text)
-    return "…" + _cut(text[offset - EXCERPT_CHARACTERS // 3 :])
+    return "…" + _cut(text[offset - BEFORE_FAULT :])

@@ -164,7 +164,7 @@ class Results:
         if summary:
             try:
                 markdown.append_step_summary(Path(summary), markdown.text(self._run))
-            except OSError as error:
+            except (OSError, AgentbenchError) as error:
                 self._problems.append(f"agentbench: cannot write the step summary: {error}")
 
     def _no_data(self, case: Mapping[str, Any], report: pytest.TestReport) -> CaseResult:
