@@ -1,1 +1,127 @@
-"""Scenario files: YAML text to scenarios, every mistake with its place."""
+"""Scenario files: YAML text to scenarios, every mistake with its place.
+
+Importing this package costs nothing; yaml, jsonschema, jinja2 and faker are loaded on the first call
+that needs them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+from pytest_agentbench.errors import Location, Problem, ScenarioError
+from pytest_agentbench.scenario import Json, Scenario
+
+__all__ = ["load_file", "load_text"]
+
+MAX_BYTES = 10_000_000
+"""Largest scenario file; data belong into a file of their own."""
+
+
+def load_file(
+    path: Path,
+    *,
+    root: Path,
+    defaults: Mapping[str, Json] | None = None,
+    check_parameters: Callable[[str], Json] | None = None,
+    check_names: Callable[[], Iterable[str]] | None = None,
+) -> tuple[Scenario, ...]:
+    """The scenarios of the file at ``path``, in its order.
+
+    Args:
+        path: A ``.bench.yaml`` file.
+        root: The folder that no file reference may leave; messages name files relative to it.
+        defaults: The table ``[tool.agentbench.defaults]``.
+        check_parameters: Name of a check to the JSON Schema of its parameters, None if there is no
+            such check. Without it, names and parameters of checks are not looked at.
+        check_names: The names of all checks, for "did you mean".
+
+    Raises:
+        ScenarioError: with every problem of the file, in file order.
+    """
+    absolute = Path(os.path.abspath(path))  # noqa: PTH100 - the name as given, symlinks kept
+    file = _shown(absolute, root)
+    try:
+        if absolute.stat().st_size > MAX_BYTES:
+            raise ScenarioError((_problem(file, 1, 1, f"the file is larger than {MAX_BYTES} bytes"),))
+        data = absolute.read_bytes()
+    except OSError as error:
+        raise ScenarioError((_problem(file, 1, 1, f"cannot be read: {error.strerror}"),)) from None
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        col = error.start - data.rfind(b"\n", 0, error.start)
+        message = f"not UTF-8: byte 0x{data[error.start]:02x}, save the file as UTF-8"
+        raise ScenarioError((_problem(file, line, col, message),)) from None
+    return load_text(
+        text,
+        file=file,
+        root=root,
+        folder=absolute.resolve().parent,
+        defaults=defaults,
+        check_parameters=check_parameters,
+        check_names=check_names,
+    )
+
+
+def load_text(
+    text: str,
+    *,
+    file: str,
+    root: Path,
+    folder: Path,
+    defaults: Mapping[str, Json] | None = None,
+    check_parameters: Callable[[str], Json] | None = None,
+    check_names: Callable[[], Iterable[str]] | None = None,
+) -> tuple[Scenario, ...]:
+    """Like :func:`load_file`, from text; references are relative to ``folder``.
+
+    Raises:
+        ScenarioError: with every problem of the text, in its order, for any text.
+    """
+    from pytest_agentbench.loader.build import build
+    from pytest_agentbench.loader.document import Document
+    from pytest_agentbench.loader.proof import prove
+    from pytest_agentbench.loader.structure import check_structure
+    from pytest_agentbench.loader.yaml_core import parse
+
+    nodes, problems = parse(text.removeprefix("\ufeff"), file)
+    scenarios: list[Scenario] = []
+    seen: dict[str, int] = {}
+    for node in nodes:
+        document = Document(node, file=file, root=root, folder=folder)
+        check_structure(document)
+        if isinstance(node.value, dict):
+            names = tuple(check_names()) if check_names else ()
+            scenario, rows = build(
+                document, defaults=defaults or {}, check_parameters=check_parameters, check_names=names
+            )
+            digest = prove(document, scenario, rows, check_parameters)
+            if document.has("id"):
+                identity = document.get("id")
+                if identity in seen:
+                    message = f"id '{identity}' stands already in line {seen[identity]}, every scenario needs its own"
+                    document.problem(("id",), message)
+                seen.setdefault(identity, document.at(("id",)).line)
+            if scenario is not None:
+                scenarios.append(dataclasses.replace(scenario, digest=digest))
+        problems += document.problems
+    if not nodes and not problems:
+        problems.append(_problem(file, 1, 1, "there is no scenario in it"))
+    if problems:
+        raise ScenarioError(tuple(sorted(dict.fromkeys(problems), key=lambda problem: problem.location)))
+    return tuple(scenarios)
+
+
+def _shown(path: Path, root: Path) -> str:
+    for base in (Path(os.path.abspath(root)), root.resolve()):  # noqa: PTH100
+        if path.is_relative_to(base):
+            return path.relative_to(base).as_posix()
+    return str(path)
+
+
+def _problem(file: str, line: int, col: int, message: str) -> Problem:
+    return Problem(location=Location(file=file, line=line, col=col), message=message)

@@ -1,0 +1,87 @@
+"""One YAML document with its places, and the list of its problems."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TypeAlias
+
+from pytest_agentbench.errors import Location, Problem
+from pytest_agentbench.loader.yaml_core import Node
+from pytest_agentbench.scenario import Json
+
+Path_: TypeAlias = tuple[str | int, ...]
+
+
+class Document:
+    """The data of one scenario while it is checked.
+
+    Parts below a path in ``bad`` have a problem that is already noted: nothing more is said of them.
+    """
+
+    def __init__(self, node: Node, *, file: str, root: Path, folder: Path) -> None:
+        self.node = node
+        self.file = file
+        self.root = root
+        self.folder = folder
+        self.problems: list[Problem] = []
+        self.bad: set[Path_] = set()
+
+    def at(self, path: Path_, *, key: bool = False) -> Location:
+        """The place of the value at ``path``, with ``key`` of its key."""
+        line, col = self.node.place(path, key=key)
+        return Location(file=self.file, line=line, col=col)
+
+    def problem(self, path: Path_, message: str, *, key: bool = False) -> None:
+        """Notes a problem and marks what is at ``path`` as bad."""
+        self.note(self.at(path, key=key), message)
+        self.bad.add(path)
+
+    def note(self, location: Location, message: str) -> None:
+        """Notes a problem at ``location``; twice the same is noted once."""
+        problem = Problem(location=location, message=message)
+        if problem not in self.problems:
+            self.problems.append(problem)
+
+    def ok(self, *path: str | int) -> bool:
+        """Whether neither ``path`` nor anything above or below it is bad."""
+        return not any(bad[: len(path)] == path[: len(bad)] for bad in self.bad)
+
+    def has(self, *path: str | int) -> bool:
+        """Whether there is a value at ``path`` and it is not bad."""
+        return self.present(*path) and self.ok(*path)
+
+    def present(self, *path: str | int) -> bool:
+        """Whether there is a value at ``path``, good or bad."""
+        node = self.node
+        for step in path:
+            children = node.children
+            if isinstance(children, dict) and isinstance(step, str) and step in children:
+                node = children[step]
+            elif isinstance(children, list) and isinstance(step, int) and step < len(children):
+                node = children[step]
+            else:
+                return False
+        return True
+
+    def get(self, *path: str | int, default: Json = None) -> Json:
+        """The value at ``path``; ``default`` where there is none or a bad one."""
+        return self.node.find(path).value if self.has(*path) else default
+
+    def items(self, *path: str | int) -> Iterable[tuple[Path_, Json]]:
+        """Paths and values of what is in the list or mapping at ``path``, bad ones left out."""
+        if not self.present(*path):
+            return
+        value = self.node.find(path).value
+        steps: Iterable[str | int] = value if isinstance(value, dict) else range(len(value or ()))
+        for step in steps:
+            if self.ok(*path, step):
+                yield (*path, step), value[step]
+
+
+def dotted(path: Iterable[str | int]) -> str:
+    """``("variants", 1, "class")`` as ``variants[1].class``."""
+    text = ""
+    for step in path:
+        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
+    return text
