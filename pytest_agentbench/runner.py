@@ -280,7 +280,14 @@ class _CaseRun:
                 max_spread=DEFAULT_MAX_SPREAD if spec is None else spec.threshold,
             )
             if spec is not None:
-                results.append(gate.sensitivity_result(spec, sensitivity, reason_if_undecided=reason))
+                results.append(
+                    gate.sensitivity_result(
+                        spec,
+                        sensitivity,
+                        reason_if_undecided=reason,
+                        holds=spec.inconclusive == "hold",
+                    )
+                )
         n_x = len(self.x_samples)
         if not samples:
             return "inconclusive", reason or "no sample was drawn", tuple(results), sensitivity
