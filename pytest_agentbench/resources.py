@@ -115,7 +115,8 @@ def settings(root: Path) -> Mapping[str, Json]:
         problems.extend(_unknown(name, text, table))
     if len(found) > 1 and found["pyproject.toml"]:
         problems.append(
-            f"settings stand in {SETTINGS_FILE} and in [tool.agentbench] of pyproject.toml: keep them in one of the two"
+            f"settings stand in {SETTINGS_FILE} and in [tool.agentbench] of pyproject.toml: "
+            "keep them in one of the two"
         )
     if problems:
         raise UsageError("\n".join(problems))

@@ -11,8 +11,9 @@ from typing import Any, Final
 
 import jinja2
 from jinja2 import meta, nodes
+from jinja2.exceptions import SecurityError
 from jinja2.runtime import Context
-from jinja2.sandbox import ImmutableSandboxedEnvironment, SecurityError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.visitor import NodeTransformer
 
 from pytest_agentbench.expand.templates import TemplateError
@@ -47,8 +48,9 @@ class Inserted(str):
     ``json`` is the value when the expression ended in ``| tojson``.
     """
 
-    json: Json = None
-    is_json = False
+    __slots__ = ("is_json", "json")
+    json: Json
+    is_json: bool
 
     def __str__(self) -> str:
         return self
@@ -82,10 +84,9 @@ class Compiled:
         try:
             for piece in template.root_render_func(template.new_context(self._names(values))):
                 length += len(piece)
-                if length > MAX_TEXT:
-                    raise TemplateError(f"the rendered text is longer than {MAX_TEXT} characters")
+                _check_size(length)
                 pieces.append(piece)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever a template of the user does
             raise _explained(error, values) from None
         return pieces
 
@@ -108,7 +109,7 @@ class Compiled:
             result = context.vars["result"]
             if isinstance(result, jinja2.Undefined):
                 str(result)  # raises
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever a template of the user does
             raise _explained(error, values) from None
         return result
 
@@ -121,8 +122,7 @@ def compile_template(source: str) -> Compiled:
     environment = _environment()
     try:
         tree = environment.parse(source)
-        for refused in tree.find_all(tuple(_REFUSED)):
-            raise TemplateError(f"{_REFUSED[type(refused)]} is not allowed in a template", refused.lineno)
+        _refuse(tree)
         names = frozenset(meta.find_undeclared_variables(tree)) - _tested(tree)
         tree = _Bounded().visit(tree)
         expression = _one_expression(tree)
@@ -137,9 +137,14 @@ def compile_template(source: str) -> Compiled:
         raise TemplateError("template syntax: nested too deeply") from None
     except TemplateError:
         raise
-    except Exception as error:  # the compiler evaluates constants
+    except Exception as error:  # noqa: BLE001 - the compiler evaluates constants
         raise TemplateError(f"template: {error}") from None
     return Compiled(template, is_expression=expression is not None, names=names)
+
+
+def _refuse(tree: nodes.Template) -> None:
+    for refused in tree.find_all(tuple(_REFUSED)):
+        raise TemplateError(f"{_REFUSED[type(refused)]} is not allowed in a template", refused.lineno)
 
 
 def _one_expression(tree: nodes.Template) -> nodes.Expr | None:
@@ -160,7 +165,7 @@ def _tested(tree: nodes.Template) -> frozenset[str]:
 class _Bounded(NodeTransformer):
     """``a ~ b`` cannot be intercepted, a filter can."""
 
-    def visit_Concat(self, node: nodes.Concat) -> nodes.Filter:
+    def visit_Concat(self, node: nodes.Concat) -> nodes.Filter:  # noqa: N802 - Jinja's name
         self.generic_visit(node)
         items = nodes.List(node.nodes, lineno=node.lineno)
         return nodes.Filter(items, "join", [], [], None, None, lineno=node.lineno)
@@ -187,7 +192,8 @@ class _Missing(jinja2.StrictUndefined):
 
     @property
     def _undefined_message(self) -> str:
-        owner, name = self._undefined_obj, self._undefined_name
+        owner: Any = self._undefined_obj
+        name: Any = self._undefined_name
         if isinstance(owner, Mapping):
             return f"there is no '{name}' here{did_you_mean(str(name), map(str, owner), otherwise_list=True)}"
         if isinstance(owner, list) and isinstance(name, int):
@@ -217,11 +223,24 @@ class _Environment(ImmutableSandboxedEnvironment):
             raise SecurityError("the width in a format is too large")
         return super().call_binop(context, operator, left, right)
 
-    def call(__self, __context: Context, __obj: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N805
-        owner = getattr(__obj, "__self__", None)
+    def call(self, context: Context, obj: Any, /, *args: Any, **kwargs: Any) -> Any:
+        owner = getattr(obj, "__self__", None)
         if isinstance(owner, str):
-            _check_method(owner, __obj.__name__, (*args, *kwargs.values()))
-        return super().call(__context, __obj, *args, **kwargs)
+            _check_method(owner, obj.__name__, (*args, *kwargs.values()))
+        return super().call(context, obj, *args, **kwargs)
+
+    def wrap_str_format(self, value: Any) -> Callable[..., str] | None:
+        wrapped = super().wrap_str_format(value)
+        if wrapped is None:
+            return None
+        text = value.__self__
+        original: Callable[..., str] = wrapped
+
+        def guarded(*args: Any, **kwargs: Any) -> str:
+            _check_method(text, "format", (*args, *kwargs.values()))
+            return original(*args, **kwargs)
+
+        return guarded
 
 
 @functools.cache
@@ -308,11 +327,15 @@ def _finalize(value: Any) -> str:
         raise TemplateError("an expression gives an iterator: add '| list' or '| join(\", \")'")
     if type(value) not in _ATOMS and not isinstance(value, jinja2.Undefined):
         if isinstance(value, JsonText):
-            inserted = Inserted(str.__str__(value))
-            inserted.json, inserted.is_json = value.value, True
-            return inserted
+            return _inserted(str.__str__(value), value.value, is_json=True)
         value = str(value) if isinstance(value, str) else _json(value)
-    return Inserted(value)
+    return _inserted(str(value))
+
+
+def _inserted(text: str, value: Json = None, *, is_json: bool = False) -> Inserted:
+    inserted = Inserted(text)
+    inserted.json, inserted.is_json = value, is_json
+    return inserted
 
 
 def _json(value: Any) -> Json:

@@ -77,7 +77,9 @@ def render_value(template: Json, values: Mapping[str, Json]) -> Json:
 
 
 def names_in(template: Json) -> frozenset[str]:
-    """The names that the strings of ``template`` take from outside, those tested with ``is defined`` left out.
+    """The names that the strings of ``template`` take from outside.
+
+    Those tested with ``is defined`` are left out.
 
     Raises:
         TemplateError: a syntax error.

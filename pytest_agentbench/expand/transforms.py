@@ -7,6 +7,7 @@ expression. Inserted text is never changed, with one exception that keeps the va
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 import re
@@ -33,7 +34,7 @@ _SEPARATOR_NEWLINE = re.compile(r"(?<=[^\W_]):[ \t]+(?=\S|$)", re.MULTILINE)
 _SENTENCE = re.compile(r"(?:^|(?<=[.!?] )|(?<=\n))([A-Z])(?=[a-z]+\b)")
 _LABEL = re.compile(r"(?:^|(?<=\n))([^\W\d_][^\W_ ]*(?: [^\W_]+){0,2})(?=:(?:\s|$))")
 _BULLET = re.compile(r"^([ \t]*)- ", re.MULTILINE)
-_BULLET_LINE = re.compile(r"[-*] \S")
+_ITEM = re.compile(r"(?P<bullet>[-*]) \S|(?P<label>[^\W\d_][^\W_]*(?: [^\W_]+){0,2}): *\S")
 
 
 def apply(transform: str, pieces: Sequence[Piece], *, rate: float | None, seed: str) -> str:
@@ -67,7 +68,7 @@ def _protect(pieces: Sequence[Piece]) -> list[Piece]:
             result.append(replace(piece, json=None) if inside else piece)
         else:
             cuts = sorted({start, end, *(cut for span in spans for cut in span if start < cut < end)})
-            for a, b in zip(cuts, cuts[1:], strict=False):
+            for a, b in itertools.pairwise(cuts):
                 fixed = any(left <= a and b <= right for left, right in spans)
                 result.append(Piece(text=whole[a:b], fixed=fixed))
         start = end
@@ -142,7 +143,27 @@ def _bullets(pieces: list[Piece]) -> list[Piece]:
 
 
 def _order(pieces: list[Piece]) -> list[Piece]:
-    """Lists of bullets are in reverse order; every item stays whole, its data included."""
+    """Lists of bullets, and lines ``Label: text``, are in reverse order; every line stays whole.
+
+    A label without text (``Answer:``) is a cue for what comes next and stays where it is.
+    """
+    result: list[list[Piece]] = []
+    run: list[list[Piece]] = []
+    kind: str | None = None
+    for line in _lines(pieces):
+        found = _item_kind(line)
+        if found is None or found != kind:
+            result += reversed(run)
+            run, kind = [], found
+        (result if found is None else run).append(line)
+    result += reversed(run)
+    joined: list[Piece] = []
+    for n, line in enumerate(result):
+        joined += [Piece(text="\n"), *line] if n else line
+    return joined
+
+
+def _lines(pieces: list[Piece]) -> list[list[Piece]]:
     lines: list[list[Piece]] = [[]]
     for piece in pieces:
         if piece.fixed:
@@ -153,19 +174,14 @@ def _order(pieces: list[Piece]) -> list[Piece]:
                 lines.append([])
             if part:
                 lines[-1].append(replace(piece, text=part))
-    result: list[list[Piece]] = []
-    run: list[list[Piece]] = []
-    for line in lines:
-        if line and not line[0].fixed and _BULLET_LINE.match(line[0].text + ("x" if len(line) > 1 else "")):
-            run.append(line)
-        else:
-            result += [*reversed(run), line]
-            run = []
-    result += reversed(run)
-    joined: list[Piece] = []
-    for n, line in enumerate(result):
-        joined += [Piece(text="\n"), *line] if n else line
-    return joined
+    return lines
+
+
+def _item_kind(line: list[Piece]) -> str | None:
+    if not line or line[0].fixed:
+        return None
+    match = _ITEM.match(line[0].text + ("x" if len(line) > 1 else ""))
+    return match.lastgroup if match else None
 
 
 def _json_indent(pieces: list[Piece]) -> list[Piece]:

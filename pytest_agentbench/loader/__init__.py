@@ -103,8 +103,8 @@ def load_text(
             if document.has("id"):
                 identity = document.get("id")
                 if identity in seen:
-                    message = f"id '{identity}' stands already in line {seen[identity]}, every scenario needs its own"
-                    document.problem(("id",), message)
+                    first = f"id '{identity}' stands already in line {seen[identity]}"
+                    document.problem(("id",), f"{first}, every scenario needs its own")
                 seen.setdefault(identity, document.at(("id",)).line)
             if scenario is not None:
                 scenarios.append(dataclasses.replace(scenario, digest=digest))

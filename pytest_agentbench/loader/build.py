@@ -27,8 +27,8 @@ CheckParameters: TypeAlias = Callable[[str], Json]
 """Name of a check to the JSON Schema of its parameters; None: there is no such check."""
 
 _RESERVED = frozenset({
-    "agentbench", "and", "false", "filterwarnings", "none", "not", "or", "parametrize", "skip", "skipif", "true",
-    "tryfirst", "trylast", "usefixtures", "xdist_group", "xfail", "hookwrapper", "optionalhook",
+    "agentbench", "and", "false", "filterwarnings", "hookwrapper", "none", "not", "optionalhook", "or",
+    "parametrize", "skip", "skipif", "true", "tryfirst", "trylast", "usefixtures", "xdist_group", "xfail",
 })  # fmt: skip
 """Markers that mean something to pytest or xdist, and words of ``-m`` expressions."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pytest_agentbench.expand import TemplateError, render_value
@@ -118,30 +118,43 @@ class _Generator:
             self.document.problem(("data",), f"the data have more than {_MAX_ITEMS} values")
         if not self.document.ok("data"):
             return None
-        match spec:
-            case {"faker": provider}:
-                return self.faker(provider, spec, path)
-            case {"choice": options}:
-                return options[self.draw.randrange(len(options))]
-            case {"int": [low, high]}:
-                return self.between(low, high, (*path, "int"))
-            case {"float": [low, high]}:
-                if low > high:
-                    return self.bad((*path, "float"), f"the lowest value {low} is above the highest {high}")
-                return round(self.draw.uniform(low, high), spec.get("digits", 2))
-            case {"list": length, "of": item}:
-                n = length if isinstance(length, int) else self.between(*length, (*path, "list"))
-                return [self.item(item, (*path, "of"), row) for _ in range(n or 0)]
-            case {"object": fields}:
-                return self.fields(fields, (*path, "object"), row)
-            case {"const": value}:
-                return value
-            case {"template": template}:
-                try:
-                    return render_value(template, row)
-                except TemplateError as error:
-                    return self.bad((*path, "template"), f"{error} (row {self.row})")
-        return None
+        kind = next(iter(GENERATORS & spec.keys()))
+        made: Json = getattr(self, f"make_{kind}")(spec, path, row)
+        return made
+
+    def make_choice(self, spec: Mapping[str, Json], path: Path_, row: Mapping[str, Json]) -> Json:
+        del path, row
+        options = spec["choice"]
+        return options[self.draw.randrange(len(options))]
+
+    def make_const(self, spec: Mapping[str, Json], path: Path_, row: Mapping[str, Json]) -> Json:
+        del path, row
+        return spec["const"]
+
+    def make_int(self, spec: Mapping[str, Json], path: Path_, row: Mapping[str, Json]) -> Json:
+        del row
+        return self.between(spec["int"], (*path, "int"))
+
+    def make_float(self, spec: Mapping[str, Json], path: Path_, row: Mapping[str, Json]) -> Json:
+        del row
+        low, high = spec["float"]
+        if low > high:
+            return self.bad((*path, "float"), f"the lowest value {low} is above the highest {high}")
+        return round(self.draw.uniform(low, high), spec.get("digits", 2))
+
+    def make_list(self, spec: Mapping[str, Json], path: Path_, row: Mapping[str, Json]) -> Json:
+        length = spec["list"]
+        n_items = length if isinstance(length, int) else self.between(length, (*path, "list"))
+        return [self.item(spec["of"], (*path, "of"), row) for _ in range(n_items or 0)]
+
+    def make_object(self, spec: Mapping[str, Json], path: Path_, row: Mapping[str, Json]) -> Json:
+        return self.fields(spec["object"], (*path, "object"), row)
+
+    def make_template(self, spec: Mapping[str, Json], path: Path_, row: Mapping[str, Json]) -> Json:
+        try:
+            return render_value(spec["template"], row)
+        except TemplateError as error:
+            return self.bad((*path, "template"), f"{error} (row {self.row})")
 
     def item(self, spec: Mapping[str, Json], path: Path_, row: Mapping[str, Json]) -> Json:
         if GENERATORS & spec.keys():
@@ -151,14 +164,17 @@ class _Generator:
     def fields(self, fields: Mapping[str, Json], path: Path_, row: Mapping[str, Json]) -> Json:
         return {name: self.value(spec, (*path, name), row) for name, spec in fields.items()}
 
-    def between(self, low: int, high: int, path: Path_) -> Json:
+    def between(self, bounds: Sequence[int], path: Path_) -> Json:
+        low, high = bounds
         if low > high:
             return self.bad(path, f"the lowest value {low} is above the highest {high}")
         return self.draw.randint(low, high)
 
-    def faker(self, provider: str, spec: Mapping[str, Json], path: Path_) -> Json:
+    def make_faker(self, spec: Mapping[str, Json], path: Path_, row: Mapping[str, Json]) -> Json:
+        del row
         from pytest_agentbench.loader.fake import FakeError, fake
 
+        provider = spec["faker"]
         arguments = {name: value for name, value in spec.items() if name != "faker"}
         locale = self.locales[self.row % len(self.locales)]
         try:

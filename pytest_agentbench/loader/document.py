@@ -53,16 +53,10 @@ class Document:
 
     def present(self, *path: str | int) -> bool:
         """Whether there is a value at ``path``, good or bad."""
-        node = self.node
+        node: Node | None = self.node
         for step in path:
-            children = node.children
-            if isinstance(children, dict) and isinstance(step, str) and step in children:
-                node = children[step]
-            elif isinstance(children, list) and isinstance(step, int) and step < len(children):
-                node = children[step]
-            else:
-                return False
-        return True
+            node = node.child(step) if node is not None else None
+        return node is not None
 
     def get(self, *path: str | int, default: Json = None) -> Json:
         """The value at ``path``; ``default`` where there is none or a bad one."""

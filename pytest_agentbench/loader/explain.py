@@ -6,13 +6,14 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
-
-from jsonschema import ValidationError
+from typing import Any, Literal, TypeAlias
 
 from pytest_agentbench.loader.document import Path_, dotted
 from pytest_agentbench.loader.suggest import did_you_mean, kind_of, nearest, shown
 from pytest_agentbench.scenario import Json
+
+ValidationError: TypeAlias = Any
+"""jsonschema's class, whose fields are typed as if they could be unset."""
 
 _TYPES = {
     "string": "text",
@@ -111,17 +112,23 @@ def _value(error: ValidationError, name: str) -> str:
             return f"{name} must be at most {wanted}, got {shown(value)}"
         case "exclusiveMinimum" | "exclusiveMaximum":
             return f"{name} must be {_open_range(error.schema)}, got {shown(value)}{_rate_hint(error)}"
-        case "minLength" | "minItems" | "minProperties" if not value:
-            return f"{name} must not be empty"
-        case "minItems" | "maxItems":
-            return f"{name} must have {_count(error.schema, 'Items')} items, got {len(value)}"
-        case "minProperties" | "maxProperties":
-            got = ", ".join(value)
-            return f"{name} must have {_count(error.schema, 'Properties')} key(s), got {got}"
-        case "maxLength":
-            return f"{name} must have at most {wanted} characters, got {len(value)}"
         case _:
-            return f"{name}: {error.message}"
+            return f"{name} {_size(error)}"
+
+
+def _size(error: ValidationError) -> str:
+    value = error.instance
+    match error.validator:
+        case "minLength" | "minItems" | "minProperties" if not value:
+            return "must not be empty"
+        case "minItems" | "maxItems":
+            return f"must have {_count(error.schema, 'Items')} items, got {len(value)}"
+        case "minProperties" | "maxProperties":
+            return f"must have {_count(error.schema, 'Properties')} key(s), got {', '.join(value)}"
+        case "maxLength":
+            return f"must have at most {error.validator_value} characters, got {len(value)}"
+        case _:  # the schemas of third-party checks may use all of JSON Schema
+            return f"is not as the schema demands: {error.message}"
 
 
 def _branches(error: ValidationError, path: Path_, base: Path_) -> Iterator[Finding]:
@@ -180,7 +187,7 @@ def _wrong_kind(error: ValidationError) -> bool:
         return False
     if error.validator == "enum":
         return not any(type(error.instance) is type(item) for item in error.validator_value)
-    return error.validator == "type"
+    return bool(error.validator == "type")
 
 
 def _expected(errors: Iterable[ValidationError]) -> Iterator[str]:
@@ -224,7 +231,7 @@ def _enum_hint(wanted: Sequence[Json], value: Json) -> str:
 def _form(error: ValidationError) -> str:
     if error.validator == "pattern":
         return _PATTERNS.get(error.validator_value, f"like {error.validator_value}")
-    return error.message
+    return str(error.message)
 
 
 def _slug_hint(error: ValidationError) -> str:

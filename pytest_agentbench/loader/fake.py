@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime as real
+import datetime as dt
 import decimal
 import functools
 import inspect
@@ -19,9 +19,9 @@ from pytest_agentbench.loader.suggest import did_you_mean
 from pytest_agentbench.scenario import Json
 
 _REFUSED = frozenset({
-    "binary", "csv", "dsv", "fixed_width", "get_providers", "image", "json_bytes", "psv", "seed_instance", "seed",
-    "seed_locale", "tar", "tsv", "zip", "add_provider", "del_arguments", "enum", "format", "get_arguments",
-    "get_formatter", "parse", "provider", "set_arguments", "set_formatter", "random", "pyobject",
+    "add_provider", "binary", "csv", "del_arguments", "dsv", "enum", "fixed_width", "format", "get_arguments",
+    "get_formatter", "get_providers", "image", "json_bytes", "parse", "provider", "psv", "pyobject", "random",
+    "seed", "seed_instance", "seed_locale", "set_arguments", "set_formatter", "tar", "tsv", "zip",
 })  # fmt: skip
 
 
@@ -54,12 +54,11 @@ def fake(provider: str, arguments: Mapping[str, Json], *, locale: str, seed: int
         with _clock(_moment(now)):
             return _json(function(**arguments), provider)
     except _ClockError:
-        raise FakeError(
-            f"Faker's '{provider}' depends on today's date: set data.now (e.g. 2026-01-31) to pin it"
-        ) from None
+        message = f"Faker's '{provider}' depends on today's date: set data.now (e.g. 2026-01-31) to pin it"
+        raise FakeError(message) from None
     except FakeError:
         raise
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever a provider does with the arguments
         raise _explained(error, function, provider, arguments) from None
 
 
@@ -107,9 +106,9 @@ def _json(value: Any, provider: str) -> Json:
             if value == value.to_integral_value() and value.as_tuple().exponent == 0
             else float(value)
         )
-    if isinstance(value, real.date | real.time):
+    if isinstance(value, dt.date | dt.time):
         return value.isoformat()
-    if isinstance(value, real.timedelta):
+    if isinstance(value, dt.timedelta):
         return value.total_seconds()
     if isinstance(value, Mapping):
         return {str(key): _json(item, provider) for key, item in value.items()}
@@ -118,11 +117,11 @@ def _json(value: Any, provider: str) -> Json:
     raise FakeError(f"Faker's '{provider}' gives a {type(value).__name__}, which JSON cannot hold")
 
 
-def _moment(now: str | None) -> real.datetime | None:
+def _moment(now: str | None) -> dt.datetime | None:
     if now is None:
         return None
     try:
-        return real.datetime.fromisoformat(now)
+        return dt.datetime.fromisoformat(now)
     except ValueError:
         raise FakeError(
             f"data.now must be an ISO date or time, e.g. 2026-01-31, got '{now}'", "now"
@@ -137,46 +136,46 @@ class _AnyOf(type):
 
 
 @functools.lru_cache(maxsize=8)
-def _clock_classes(moment: real.datetime | None) -> tuple[type, type]:
-    def current() -> real.datetime:
+def _clock_classes(moment: dt.datetime | None) -> tuple[type, type]:
+    def current() -> dt.datetime:
         if moment is None:
             raise _ClockError
         return moment
 
-    class Date(real.date, metaclass=_AnyOf):
+    class Date(dt.date, metaclass=_AnyOf):
         @classmethod
-        def today(cls) -> real.date:  # type: ignore[override]
+        def today(cls) -> dt.date:  # type: ignore[override]
             return current().date()
 
-    class DateTime(real.datetime, metaclass=_AnyOf):
+    class DateTime(dt.datetime, metaclass=_AnyOf):
         @classmethod
-        def now(cls, tz: real.tzinfo | None = None) -> real.datetime:  # type: ignore[override]
+        def now(cls, tz: dt.tzinfo | None = None) -> dt.datetime:  # type: ignore[override]
             pinned = current()
             if tz is None:
                 return pinned.replace(tzinfo=None)
             return pinned.astimezone(tz) if pinned.tzinfo else pinned.replace(tzinfo=tz)
 
         @classmethod
-        def utcnow(cls) -> real.datetime:  # type: ignore[override]
+        def utcnow(cls) -> dt.datetime:  # type: ignore[override]
             return current().replace(tzinfo=None)
 
         @classmethod
-        def today(cls) -> real.datetime:  # type: ignore[override]
+        def today(cls) -> dt.datetime:  # type: ignore[override]
             return current().replace(tzinfo=None)
 
     return Date, DateTime
 
 
 @contextmanager
-def _clock(moment: real.datetime | None) -> Iterator[None]:
+def _clock(moment: dt.datetime | None) -> Iterator[None]:
     """Inside, Faker's modules see ``moment`` for the time of day; without one, asking for it fails.
 
     A list of the providers that look at the clock would miss those of the next Faker version, and
     those of single locales (a Finnish ``ssn``): the clock itself is replaced, in Faker's modules only.
     """
     date, datetime = _clock_classes(moment)
-    shim = SimpleNamespace(**{**vars(real), "date": date, "datetime": datetime})
-    stand_ins = {id(real.date): date, id(real.datetime): datetime, id(real): shim}
+    shim = SimpleNamespace(**{**vars(dt), "date": date, "datetime": datetime})
+    stand_ins = {id(dt.date): date, id(dt.datetime): datetime, id(dt): shim}
     places = _clock_places(len(sys.modules))
     for module, name, original in places:
         setattr(module, name, stand_ins[id(original)])
@@ -189,7 +188,7 @@ def _clock(moment: real.datetime | None) -> Iterator[None]:
 
 @functools.lru_cache(maxsize=1)
 def _clock_places(n_modules: int) -> tuple[tuple[ModuleType, str, Any], ...]:  # noqa: ARG001 - new modules, new places
-    originals = (real.date, real.datetime, real)
+    originals = (dt.date, dt.datetime, dt)
     return tuple(
         (module, name, value)
         for module_name, module in list(sys.modules.items())

@@ -73,11 +73,10 @@ def _variant(document: Document, path: Path_, value: Json, base: tuple[Message, 
         hint = f", or a transform: {', '.join(sorted(known))}" if known else ""
         document.problem(path, f"a variant needs a wording (system, user or messages){hint}")
         return None
-    if kind != "paraphrase" and transform is not None:
-        if transform not in known:
-            hint = did_you_mean(transform, known, otherwise_list=True)
-            document.problem((*path, "transform"), f"'{transform}' is no transform of the class {kind}{hint}")
-            return None
+    if kind != "paraphrase" and transform is not None and transform not in known:
+        hint = did_you_mean(transform, known, otherwise_list=True)
+        document.problem((*path, "transform"), f"'{transform}' is no transform of the class {kind}{hint}")
+        return None
     if transform not in NOISE and "rate" in value:
         document.problem((*path, "rate"), "only a noise transform has a rate", key=True)
     if kind == "paraphrase" and transform is not None:

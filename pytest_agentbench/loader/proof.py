@@ -10,8 +10,8 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
-from pytest_agentbench.expand import TemplateError, is_template, render, render_messages, render_value
-from pytest_agentbench.expand.templates import names_in
+from pytest_agentbench.expand import TemplateError, render, render_messages, render_value
+from pytest_agentbench.expand.templates import is_template, names_in
 from pytest_agentbench.loader.build import CheckParameters
 from pytest_agentbench.loader.data import Rows
 from pytest_agentbench.loader.document import Document, Path_
@@ -101,7 +101,7 @@ def _advice(variant: Variant) -> str:
         "casing": "needs sentences that begin with a capital",
         "casing_labels": "needs lines that begin with a label like 'Buyer:'",
         "json_indent": "needs a value inserted by '| tojson'",
-        "order": "needs a list of lines that begin with '- '",
+        "order": "needs several lines that begin with '- ', or with a label like 'Buyer: '",
         "separator": "needs labels like 'Buyer: '",
         "separator_newline": "needs labels like 'Buyer: ' before a value",
         "typos": "needs words of four letters or more, outside code and JSON",

@@ -82,7 +82,8 @@ def read_json_file(file: Path) -> Json:
 def _load(file: Path) -> Json:
     schema = read_json_file(file)
     if not isinstance(schema, Mapping | bool):
-        raise ValueError(f"'{file.name}' is not a JSON Schema: it must be a mapping")
+        message = f"'{file.name}' is not a JSON Schema: it must be a mapping"
+        raise ValueError(message)  # noqa: TRY004 - a mistake in the user's file
     return schema
 
 

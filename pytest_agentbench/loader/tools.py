@@ -25,12 +25,8 @@ def read_tools(document: Document) -> tuple[Tool, ...]:
         if name in tools:
             document.problem((*path, "name"), f"tool '{name}' stands twice")
             continue
-        parameters = _NO_PARAMETERS
-        if "parameters" in value:
-            parameters = read_schema(document, (*path, "parameters")) or _NO_PARAMETERS
-        tools[name] = _tool(
-            document, path, value, name, value.get("description", ""), parameters, value.get("strict")
-        )
+        parameters = read_schema(document, (*path, "parameters")) if "parameters" in value else None
+        tools[name] = _tool(document, path, value, {**value, "parameters": parameters})
     return tuple(tools.values())
 
 
@@ -55,10 +51,7 @@ def _from_file(document: Document) -> tuple[Tool, ...]:
             document,
             ("tools", "mocks", function["name"]),
             document.get("tools", "mocks", function["name"], default={}),
-            function["name"],
-            function.get("description") or "",
-            function.get("parameters") or _NO_PARAMETERS,
-            function.get("strict"),
+            function,
         )
         for function in functions
     )
@@ -68,7 +61,8 @@ def _list(content: Json) -> list[Json]:
     if isinstance(content, Mapping) and isinstance(content.get("tools"), list):
         content = content["tools"]
     if not isinstance(content, list):
-        raise ValueError("the file must be a list of tools in OpenAI's format")
+        message = "the file must be a list of tools in OpenAI's format"
+        raise ValueError(message)  # noqa: TRY004 - a mistake in the user's file
     return content
 
 
@@ -84,31 +78,25 @@ def _function(item: Json, n: int) -> Mapping[str, Json]:
             f"item {n} has the name {shown(name)}, it must be of at most 64 letters, digits, '_' and '-'"
         )
     if not isinstance(function.get("parameters", {}), Mapping | type(None)):
-        raise ValueError(f"the parameters of '{name}' must be a JSON Schema")
+        message = f"the parameters of '{name}' must be a JSON Schema"
+        raise ValueError(message)  # noqa: TRY004 - a mistake in the user's file
     return function
 
 
-def _tool(
-    document: Document,
-    path: Path_,
-    mock: Mapping[str, Json],
-    name: str,
-    description: str,
-    parameters: Json,
-    strict: bool | None,
-) -> Tool:
+def _tool(document: Document, path: Path_, mock: Mapping[str, Json], function: Mapping[str, Json]) -> Tool:
+    """The tool of ``function`` (OpenAI's keys) with the answers of ``mock``, which stands at ``path``."""
     returns = mock.get("returns")
     if not document.ok(*path):
         mock, returns = {}, None
     if returns is None:
         sequence: list[Json] = []
     else:
-        sequence = returns["sequence"] if "sequence" in returns else [returns]
+        sequence = returns.get("sequence", [returns])
     return Tool(
-        name=name,
-        description=description,
-        parameters=parameters,
-        strict=strict,
+        name=function["name"],
+        description=function.get("description") or "",
+        parameters=function.get("parameters") or _NO_PARAMETERS,
+        strict=function.get("strict"),
         rules=tuple(ToolRule(args=rule["args"], response=_response(rule)) for rule in mock.get("when", ())),
         sequence=tuple(_response(item) for item in sequence),
         then=returns.get("then", "last") if returns else "last",
@@ -119,5 +107,5 @@ def _tool(
 def _response(value: Mapping[str, Json]) -> ToolResponse:
     for kind in ("value", "template", "error", "function", "sandbox"):
         if kind in value:
-            return ToolResponse(kind=kind, value=value[kind])  # type: ignore[arg-type]
+            return ToolResponse(kind=kind, value=value[kind])
     return ToolResponse(kind="value")

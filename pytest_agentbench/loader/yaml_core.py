@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from yaml import YAMLError
-from yaml.cyaml import CParser
+from yaml.cyaml import CParser  # type: ignore[attr-defined]
 from yaml.events import (
     AliasEvent,
     DocumentStartEvent,
@@ -71,14 +71,20 @@ class Node:
         """The node at ``path``, or the deepest one above it that there is."""
         node = self
         for step in path:
-            children = node.children
-            if isinstance(children, dict) and isinstance(step, str) and step in children:
-                node = children[step]
-            elif isinstance(children, list) and isinstance(step, int) and 0 <= step < len(children):
-                node = children[step]
-            else:
+            child = node.child(step)
+            if child is None:
                 break
+            node = child
         return node
+
+    def child(self, step: str | int) -> Node | None:
+        """The node of a key or an index; None where there is none."""
+        children = self.children
+        if isinstance(children, dict):
+            return children.get(step) if isinstance(step, str) else None
+        if children and isinstance(step, int) and 0 <= step < len(children):
+            return children[step]
+        return None
 
     def place(self, path: Sequence[str | int], *, key: bool = False) -> tuple[int, int]:
         """Line and column of the value at ``path``, with ``key`` those of its key."""
@@ -136,7 +142,7 @@ class _Parser:
         mark = event.start_mark
         line, col = mark.line + 1, mark.column + 1
         if type(event) is AliasEvent:
-            return self.alias(event.anchor, line, col, depth)
+            return self.alias(str(event.anchor), line, col, depth)
         self.check_depth(depth, line, col)
         if event.anchor is not None:
             self.anchors[event.anchor] = None
@@ -174,15 +180,12 @@ class _Parser:
         value: dict[str, Json] = {}
         is_template = False
         while type(event := self.next()) is not MappingEndEvent:
+            place = event.start_mark.index
             key = self.node(event, depth + 1)
             child = self.node(self.next(), depth + 1)
             node.n_nodes += key.n_nodes + child.n_nodes
             node.height = max(node.height, key.height + 1, child.height + 1)
-            if (
-                type(event) is MappingStartEvent
-                and event.start_mark.index == index + 1
-                and self.text.startswith("{{", index)
-            ):
+            if type(event) is MappingStartEvent and place == index + 1 and self.text.startswith("{{", index):
                 is_template = True
             elif is_template or (name := self.key(key, node)) is None:
                 continue

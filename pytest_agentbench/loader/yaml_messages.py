@@ -15,7 +15,7 @@ _ADVICE = (
     (
         "mapping values are not allowed",
         "",
-        "a ':' inside unquoted text, or a wrong indent: put the text in quotes, or after '|' on lines of its own",
+        "a ':' inside unquoted text, or a wrong indent: put the text in quotes, or below '|'",
     ),
     ("unexpected end of stream", "quoted scalar", "a quote is opened here and never closed"),
     ("expected ',' or ']'", "", "a list '[' is opened here and not closed: ',' or ']' is missing"),
@@ -68,10 +68,10 @@ def syntax_problem(error: Exception, text: str, file: str) -> Problem:
         code = character if isinstance(character, int) else ord(character[0])
         message = f"character U+{code:04X} is not allowed, write it as an escape in double quotes"
         return problem(*_line_and_col(text, position), message)
-    mark = getattr(error, "problem_mark", None)
-    context_mark = getattr(error, "context_mark", None) or mark
+    mark: Any = getattr(error, "problem_mark", None)
     if mark is None:
         return problem(1, 1, f"not YAML: {error}")
+    context_mark: Any = getattr(error, "context_mark", None) or mark
     lines = _LINE_BREAK.split(text)
     for number in dict.fromkeys((mark.line, context_mark.line)):
         found = _unquoted_on(lines, number)
@@ -99,7 +99,7 @@ def _advised(error: Exception, mark: Any, context_mark: Any, lines: list[str], p
         if part in what and in_context in context:
             advised: Problem = problem(place.line + 1, place.column + 1, advice)
             return advised
-    other: Problem = problem(mark.line + 1, mark.column + 1, f"not YAML: {' '.join((context, what)).strip()}")
+    other: Problem = problem(mark.line + 1, mark.column + 1, f"not YAML: {f'{context} {what}'.strip()}")
     return other
 
 
@@ -119,7 +119,7 @@ def _unquoted_on(lines: list[str], number: int) -> tuple[int, str] | None:
     if line.startswith("{%", col):
         return (
             col,
-            "a value cannot begin with {% unquoted: put it in quotes, or after '|' on lines of its own",
+            "a value cannot begin with {% unquoted: put it in quotes, or below '|'",
         )
     return None
 
