@@ -88,14 +88,6 @@ def test_bundled_scenarios_are_collected_from_another_folder(installed: Path, el
     assert "nested-json-depth-6::smollm2-135m" in told
 
 
-def test_without_paths_and_without_own_scenarios_the_bundled_ones_run(
-    installed: Path, elsewhere: Path
-) -> None:
-    command = [str(installed), "-m", "pytest", "--agentbench", "--model=smollm2-135m", "--collect-only", "-q"]
-    told = _run([*command, "-m", "quickstart"], cwd=elsewhere)
-    assert "quickstart-poem::smollm2-135m" in told
-
-
 def _run(command: list[str], *, cwd: Path | None = None) -> str:
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "PYTHONPATH"))
