@@ -31,7 +31,10 @@ Json: TypeAlias = Any
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recorded:
-    """One request as it arrived; ``headers`` have lower-case names, ``body`` is the parsed JSON."""
+    """One request as it arrived; ``headers`` have lower-case names, ``body`` is the parsed JSON.
+
+    ``peer`` is the port of the connection it came on.
+    """
 
     number: int
     method: str
@@ -39,6 +42,7 @@ class Recorded:
     headers: Mapping[str, str]
     body: Json
     at: float
+    peer: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -365,6 +369,7 @@ class LoopbackServer:
                 headers=headers,
                 body=parsed,
                 at=time.monotonic(),
+                peer=_peer(request),
             )
         )
         self.in_flight += 1
@@ -413,6 +418,11 @@ class LoopbackServer:
             return _reset(request)
         await response.write_eof()
         return response
+
+
+def _peer(request: web.BaseRequest) -> int:
+    address = request.transport.get_extra_info("peername") if request.transport is not None else None
+    return int(address[1]) if address else 0
 
 
 def _reset(request: web.BaseRequest) -> web.StreamResponse:

@@ -33,7 +33,7 @@ def add_parser(subparsers: Any) -> None:
     check: argparse.ArgumentParser = actions.add_parser(
         "check",
         help="call a model three times and say what its endpoint honours",
-        description="Three real calls: one with a tool, one with a schema, one streamed (some hundred tokens). "
+        description="Three real calls: with a tool, with a schema, streamed (some hundred tokens). "
         "Exit status 0: all three were answered; 1: one was not.",
     )
     check.add_argument("name", metavar="NAME", help="as for pytest --model")
@@ -77,9 +77,7 @@ def _list(settings: Mapping[str, Json], env: Mapping[str, str]) -> int:
         print(line)
     print()
     print("Also: provider:MODEL-ID, gguf:PATH, any name with --agentbench-base-url=URL, and your own under")
-    print(
-        '[tool.agentbench.models."NAME"] of pyproject.toml or agentbench.toml. Prices inform, they never gate.'
-    )
+    print('[tool.agentbench.models."NAME"] of pyproject.toml or agentbench.toml. Prices never gate.')
     for line in warnings:
         print(f"warning: {line}")
     for line in notes:

@@ -21,13 +21,14 @@ def origin(url: str) -> str:
 def address_problem(url: str) -> str | None:
     """Why a base URL cannot be used, and what one looks like; None when it can."""
     example = "an address such as http://127.0.0.1:8000/v1 was expected"
+    shown = url.rpartition("@")[2]
     try:
         parts = urlsplit(url)
         _ = parts.port
     except ValueError:
-        return f"{url!r} is no address; {example}"
+        return f"{shown!r} is no address; {example}"
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        return f"{url!r} has no http:// or https:// and host; {example}"
+        return f"{shown!r} has no http:// or https:// and host; {example}"
     if parts.username or parts.password:
         return f"{origin(url)}: a secret does not belong into an address; put it into AGENTBENCH_API_KEY"
     return None

@@ -17,7 +17,7 @@ from typing import Any
 
 from pytest_agentbench.errors import UsageError
 from pytest_agentbench.model import Model, ParameterRules, Prices
-from pytest_agentbench.providers.addresses import address_problem, is_loopback
+from pytest_agentbench.providers.addresses import address_problem, is_loopback, origin
 from pytest_agentbench.providers.entry import check_entry, merge_entries
 from pytest_agentbench.providers.presets import Presets, load_presets
 from pytest_agentbench.scenario import Json
@@ -56,7 +56,7 @@ def resolve(
         what = "--agentbench-base-url" if base_url else OWN_URL
         problem = address_problem(own_url)
         if problem:
-            problems.append(f"{what}: {problem}")
+            raise UsageError(f"{what}: {problem}")
     entries = settings.get("models", {})
     if not isinstance(entries, Mapping):
         problems.append(f"[tool.agentbench.models]: a table per model was expected, got {entries!r}")
@@ -95,7 +95,7 @@ def missing_key(model: Model, env: Mapping[str, str]) -> str | None:
     if value is None:
         if is_loopback(model.base_url):
             return None
-        where = f" for {model.base_url}" if variable == OWN_KEY else ""
+        where = f" for {origin(model.base_url)}" if variable == OWN_KEY and model.base_url else ""
         no_need = " (any word, if the server wants none)" if variable == OWN_KEY else ""
         return f"{model.name}: no API key{where}; set it with: export {variable}=...{no_need}"
     if not (value.isascii() and value.isprintable()):
