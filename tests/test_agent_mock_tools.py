@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pytest_agentbench.agent.mock_tools import Answered, MockTools, ToolContext, ToolFunctionError, is_subset
 from pytest_agentbench.errors import SandboxError, UsageError
 from pytest_agentbench.sample import Execution, ExecutionRequest, ToolCall, ToolResult
-from pytest_agentbench.scenario import Rendering, Tool, ToolResponse, ToolRule
+from pytest_agentbench.scenario import Rendering, SandboxSpec, Tool, ToolResponse, ToolRule
 
 
 def value(content: Any) -> ToolResponse:
@@ -51,7 +51,7 @@ def mocks(
         tools=tools,
         files={"data.csv": "1,2"},
     )
-    return MockTools(rendering=rendering, execute=execute, functions=functions or {})
+    return MockTools(rendering=rendering, sandbox=SandboxSpec(), execute=execute, functions=functions or {})
 
 
 def answers(tools: MockTools, *calls: ToolCall, timeout_s: float = 10.0) -> list[ToolResult]:

@@ -16,7 +16,7 @@ from pytest_agentbench.errors import AgentbenchError, UsageError
 from pytest_agentbench.expand.templates import TemplateError, names_in, render_value
 from pytest_agentbench.parsing.strict import JsonSyntaxError, parse_strict
 from pytest_agentbench.sample import Execute, ExecutionRequest, ToolCall, ToolResult
-from pytest_agentbench.scenario import Json, Rendering, Tool, ToolResponse
+from pytest_agentbench.scenario import Json, Rendering, SandboxSpec, Tool, ToolResponse
 
 # A tool that says nothing about its answers (tools from a file in OpenAI's format) accepts the call.
 _ACCEPTED = ToolResponse(kind="value", value={"status": "ok"})
@@ -58,6 +58,7 @@ class MockTools:
     """The tools of one sample and what they remember between its calls."""
 
     rendering: Rendering
+    sandbox: SandboxSpec
     execute: Execute
     functions: Mapping[str, Callable[..., Json]]
     _called: Counter[str] = field(default_factory=Counter)
@@ -165,7 +166,16 @@ class MockTools:
         code = args.get("code")
         if not isinstance(code, str):
             return _error(call, "the argument 'code' must be a string with the program", polling=tool.polling)
-        execution = await self.execute(ExecutionRequest(code=code, files=self.rendering.files))
+        execution = await self.execute(
+            ExecutionRequest(
+                code=code,
+                files=self.rendering.files,
+                timeout_s=self.sandbox.timeout_s,
+                memory_mb=self.sandbox.memory_mb,
+                output_bytes=self.sandbox.output_bytes,
+                backend=self.sandbox.backend,
+            )
+        )
         said = {
             "outcome": execution.outcome,
             "exit_code": execution.exit_code,

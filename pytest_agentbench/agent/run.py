@@ -15,7 +15,7 @@ from pytest_agentbench.checks import evaluate
 from pytest_agentbench.errors import QuotaExhaustedError, SandboxError, TransportError
 from pytest_agentbench.model import Model
 from pytest_agentbench.providers.request import build
-from pytest_agentbench.sample import CallRequest, Execution, ExecutionRequest, Reply, Sample, Services, Turn
+from pytest_agentbench.sample import CallRequest, Reply, Sample, Services, Turn
 from pytest_agentbench.scenario import AgentLimits, Json, Rendering, Sampling, SandboxSpec
 
 Ended: TypeAlias = Literal["answer", "truncated", "deadline", "max_turns"]
@@ -45,18 +45,6 @@ async def run_sample(
         QuotaExhaustedError, LimitReachedError: the session has to stop or hold.
         UsageError: a tool names a function that nobody registered.
     """
-
-    async def execute(request: ExecutionRequest) -> Execution:
-        return await services.execute(
-            dataclasses.replace(
-                request,
-                timeout_s=sandbox.timeout_s,
-                memory_mb=sandbox.memory_mb,
-                output_bytes=sandbox.output_bytes,
-                backend=sandbox.backend,
-            )
-        )
-
     run = _Run(
         rendering=rendering,
         model=model,
@@ -64,7 +52,7 @@ async def run_sample(
         limits=limits,
         index=index,
         services=services,
-        tools=MockTools(rendering=rendering, execute=execute, functions=functions),
+        tools=MockTools(rendering=rendering, sandbox=sandbox, execute=services.execute, functions=functions),
         request_seed=sample_seed(
             sampling, seed=seed, scenario=rendering.scenario, variant=rendering.variant, index=index
         ),
@@ -80,7 +68,7 @@ async def run_sample(
     )
     try:
         ended = await run.converse()
-        evaluation = await evaluate(rendering, tuple(run.turns), ended, execute)
+        evaluation = await evaluate(rendering, tuple(run.turns), ended, services.execute, sandbox=sandbox)
     except QuotaExhaustedError:
         raise
     except TransportError as error:
