@@ -1,0 +1,1 @@
+"""What is measured of every sample, whatever the scenario checks: JSON, tool arguments, loops."""
