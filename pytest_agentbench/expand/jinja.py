@@ -11,21 +11,22 @@ from typing import Any, Final
 
 import jinja2
 from jinja2 import meta, nodes
-from jinja2.exceptions import SecurityError
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.visitor import NodeTransformer
 
+from pytest_agentbench.expand.bounds import (
+    Ranges,
+    check_bits,
+    check_method,
+    check_product,
+    check_size,
+    check_width,
+    guarded,
+)
 from pytest_agentbench.expand.templates import TemplateError
 from pytest_agentbench.loader.suggest import did_you_mean
 from pytest_agentbench.scenario import Json
-
-MAX_TEXT = 2_000_000
-"""Characters of one rendered string, and of any string on the way to it."""
-MAX_RANGE = 100_000
-"""Numbers that all ``range`` calls of one rendering may give together."""
-_MAX_BITS = 4096
-_MAX_WIDTH = 10_000
 
 _REFUSED: Final = {
     nodes.Include: "{% include %}",
@@ -39,7 +40,6 @@ _REFUSED: Final = {
 }
 _ATOMS = frozenset({str, int, float, bool, type(None)})
 _VIEWS = (Iterator, Generator, range, KeysView, ValuesView, ItemsView)
-_WIDE = re.compile(r"\d{5,}|\*")
 
 
 class Inserted(str):
@@ -84,7 +84,7 @@ class Compiled:
         try:
             for piece in template.root_render_func(template.new_context(self._names(values))):
                 length += len(piece)
-                _check_size(length)
+                check_size(length)
                 pieces.append(piece)
         except Exception as error:  # noqa: BLE001 - whatever a template of the user does
             raise _explained(error, values) from None
@@ -114,7 +114,7 @@ class Compiled:
         return result
 
     def _names(self, values: Mapping[str, Json]) -> dict[str, Any]:
-        return {"range": _Ranges(), **values} if self._is_ranged else dict(values)
+        return {"range": Ranges(), **values} if self._is_ranged else dict(values)
 
 
 def compile_template(source: str) -> Compiled:
@@ -132,7 +132,7 @@ def compile_template(source: str) -> Compiled:
             tree.set_environment(environment)
         template = environment.from_string(tree)
     except jinja2.TemplateSyntaxError as error:
-        raise TemplateError(f"template syntax: {error.message}", error.lineno) from None
+        raise TemplateError(f"template syntax: {(error.message or '').rstrip('.')}", error.lineno) from None
     except RecursionError:
         raise TemplateError("template syntax: nested too deeply") from None
     except TemplateError:
@@ -171,20 +171,6 @@ class _Bounded(NodeTransformer):
         return nodes.Filter(items, "join", [], [], None, None, lineno=node.lineno)
 
 
-class _Ranges:
-    """``range`` with one budget for a whole rendering."""
-
-    def __init__(self) -> None:
-        self.left = MAX_RANGE
-
-    def __call__(self, *args: int) -> range:
-        numbers = range(*args)
-        self.left -= len(numbers)
-        if self.left < 0:
-            raise SecurityError(f"range gives more than {MAX_RANGE} numbers")
-        return numbers
-
-
 class _Missing(jinja2.StrictUndefined):
     """Says which keys there are."""
 
@@ -214,19 +200,19 @@ class _Environment(ImmutableSandboxedEnvironment):
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
         if operator == "+" and isinstance(left, str | list | tuple) and isinstance(right, str | list | tuple):
-            _check_size(len(left) + len(right))
+            check_size(len(left) + len(right))
         elif operator == "*":
-            _check_product(left, right)
+            check_product(left, right)
         elif operator == "**" and isinstance(left, int) and isinstance(right, int):
-            _check_bits(left.bit_length() * abs(right))
-        elif operator == "%" and isinstance(left, str) and _WIDE.search(left):
-            raise SecurityError("the width in a format is too large")
+            check_bits(left.bit_length() * abs(right))
+        elif operator == "%" and isinstance(left, str):
+            check_width(left)
         return super().call_binop(context, operator, left, right)
 
     def call(self, context: Context, obj: Any, /, *args: Any, **kwargs: Any) -> Any:
         owner = getattr(obj, "__self__", None)
         if isinstance(owner, str):
-            _check_method(owner, obj.__name__, (*args, *kwargs.values()))
+            check_method(owner, obj.__name__, (*args, *kwargs.values()))
         return super().call(context, obj, *args, **kwargs)
 
     def wrap_str_format(self, value: Any) -> Callable[..., str] | None:
@@ -237,7 +223,7 @@ class _Environment(ImmutableSandboxedEnvironment):
         original: Callable[..., str] = wrapped
 
         def guarded(*args: Any, **kwargs: Any) -> str:
-            _check_method(text, "format", (*args, *kwargs.values()))
+            check_method(text, "format", (*args, *kwargs.values()))
             return original(*args, **kwargs)
 
         return guarded
@@ -249,68 +235,13 @@ def _environment() -> _Environment:
         undefined=_Missing, autoescape=False, keep_trailing_newline=True, finalize=_finalize, cache_size=0
     )
     environment.globals.pop("lipsum")  # random
-    environment.globals["range"] = _Ranges()
+    environment.globals["range"] = Ranges()
     filters = environment.filters
     filters.pop("random")
     for name in ("center", "indent", "wordwrap", "format", "replace", "join", "truncate"):
-        filters[name] = _guarded(name, filters[name])
+        filters[name] = guarded(name, filters[name])
     filters["tojson"] = _tojson
     return environment
-
-
-def _guarded(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(original)
-    def guarded(*args: Any, **kwargs: Any) -> Any:
-        position = next(
-            (n for n, arg in enumerate(args) if not hasattr(arg, "eval_ctx") and not _is_context(arg)), 0
-        )
-        subject, rest = args[position], (*args[position + 1 :], *kwargs.values())
-        if name == "join":
-            items = list(subject)
-            separator = rest[0] if rest and isinstance(rest[0], str) else ""
-            _check_size(
-                sum(len(item) for item in items if isinstance(item, str)) + len(separator) * len(items)
-            )
-            args = (*args[:position], items, *args[position + 1 :])
-        else:
-            _check_method(str(subject), name, rest)
-        return original(*args, **kwargs)
-
-    return guarded
-
-
-def _is_context(arg: Any) -> bool:
-    return isinstance(arg, Context | nodes.EvalContext | jinja2.Environment)
-
-
-def _check_method(text: str, name: str, args: tuple[Any, ...]) -> None:
-    for arg in args:
-        if isinstance(arg, int) and abs(arg) > _MAX_WIDTH:
-            raise SecurityError(f"{arg} is too large for {name}")
-        if name in {"replace", "translate"} and isinstance(arg, str):
-            _check_size((len(text) + 1) * len(arg))
-        if name == "join" and isinstance(arg, list | tuple | dict):
-            _check_size(len(text) * len(arg) + sum(len(item) for item in arg if isinstance(item, str)))
-    if name in {"format", "format_map"} and _WIDE.search(text):
-        raise SecurityError("the width in a format is too large")
-
-
-def _check_product(left: Any, right: Any) -> None:
-    for sequence, times in ((left, right), (right, left)):
-        if isinstance(sequence, str | list | tuple) and isinstance(times, int):
-            _check_size(len(sequence) * times)
-    if isinstance(left, int) and isinstance(right, int):
-        _check_bits(left.bit_length() + right.bit_length())
-
-
-def _check_size(size: int) -> None:
-    if size > MAX_TEXT:
-        raise SecurityError(f"a value of {size} characters or items is too large")
-
-
-def _check_bits(bits: int) -> None:
-    if bits > _MAX_BITS:
-        raise SecurityError("a number is too large")
 
 
 def _tojson(value: Any, indent: int | None = None) -> JsonText:
@@ -369,9 +300,8 @@ def _explained(error: Exception, values: Mapping[str, Json]) -> TemplateError:
     if isinstance(error, jinja2.UndefinedError):
         message = str(error.message)
         if match := _UNDEFINED.fullmatch(message):
-            return TemplateError(
-                f"'{match[1]}' is undefined{did_you_mean(match[1], values, otherwise_list=True)}"
-            )
+            hint = did_you_mean(match[1], values, otherwise_list=True) or ", the scenario has no data"
+            return TemplateError(f"'{match[1]}' is undefined{hint}")
         return TemplateError(message)
     if isinstance(error, RecursionError):
         return TemplateError("the template recurses without end")

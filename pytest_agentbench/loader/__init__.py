@@ -83,11 +83,14 @@ def load_text(
         ScenarioError: with every problem of the text, in its order, for any text.
     """
     from pytest_agentbench.loader.build import build
+    from pytest_agentbench.loader.defaults import default_problems
     from pytest_agentbench.loader.document import Document
     from pytest_agentbench.loader.proof import prove
     from pytest_agentbench.loader.structure import check_structure
     from pytest_agentbench.loader.yaml_core import parse
 
+    if found := default_problems(defaults or {}, root):
+        raise ScenarioError(found)
     nodes, problems = parse(text.removeprefix("\ufeff"), file)
     scenarios: list[Scenario] = []
     seen: dict[str, int] = {}

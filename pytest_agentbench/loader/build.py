@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import TypeAlias
 
+from pytest_agentbench.expand.templates import is_template
 from pytest_agentbench.loader.data import Rows, read_rows
-from pytest_agentbench.loader.document import Document
+from pytest_agentbench.loader.document import Document, Path_
 from pytest_agentbench.loader.gates import read_gates
 from pytest_agentbench.loader.prompt import read_then, read_variants
 from pytest_agentbench.loader.schemas import read_schema
@@ -21,6 +22,7 @@ from pytest_agentbench.scenario import (
     Sampling,
     SandboxSpec,
     Scenario,
+    Tool,
 )
 
 CheckParameters: TypeAlias = Callable[[str], Json]
@@ -48,7 +50,8 @@ def build(
     identity = document.get("id", default="?")
     _check_tags(document)
     variants = read_variants(document)
-    rows = read_rows(document, scenario_id=identity)
+    of_data = defaults.get("data", {})
+    rows = read_rows(document, scenario_id=identity, defaults=of_data)
     tools = read_tools(document)
     answer = _answer_json(document)
     checks = _checks(document, check_parameters, check_names)
@@ -56,6 +59,7 @@ def build(
     sampling = {**defaults.get("sampling", {}), **document.get("sampling", default={})}
     models = {**defaults.get("models", {}), **document.get("models", default={})}
     _check_files(document)
+    _check_tool_names(document, tools)
     if not variants or rows is None:
         return None, rows
     scenario = Scenario(
@@ -81,7 +85,7 @@ def build(
         gates=gates,
         repeats=document.get("repeats", default=defaults.get("repeats", 50)),
         reference=document.get("reference"),
-        seed=document.get("data", "seed", default=0),
+        seed=document.get("data", "seed", default=of_data.get("seed", 0)),
     )
     return scenario, rows
 
@@ -146,3 +150,23 @@ def _check_files(document: Document) -> None:
         parts = str(path[-1]).replace("\\", "/").split("/")
         if "" in parts or ".." in parts or "." in parts:
             document.problem(path, f"'{path[-1]}' must be a relative name inside the sandbox", key=True)
+
+
+def _check_tool_names(document: Document, tools: tuple[Tool, ...]) -> None:
+    """A name that no tool has can never be called."""
+    if not document.ok("tools"):
+        return
+    if document.has("answer", "tool_calls") and not tools:
+        document.problem(("answer", "tool_calls"), "answer.tool_calls needs tools: add tools", key=True)
+        return
+    names = [tool.name for tool in tools]
+    places: list[Path_] = [("sampling", "tool_choice", "name")]
+    places += [(*path, "name") for path, _ in document.items("answer", "tool_calls", "expect")]
+    for turn, _ in document.items("reference"):
+        places += [(*path, "name") for path, _ in document.items(*turn, "assistant", "tool_calls")]
+    for place in places:
+        name = document.get(*place)
+        if isinstance(name, str) and name not in names and not is_template(name):
+            document.problem(
+                place, f"there is no tool '{name}'{did_you_mean(name, names, otherwise_list=True)}"
+            )

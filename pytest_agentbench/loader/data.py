@@ -29,15 +29,17 @@ def shown_path(path: Path, root: Path) -> str:
         return os.fspath(path)
 
 
-def read_rows(document: Document, *, scenario_id: str) -> Rows | None:
+def read_rows(document: Document, *, scenario_id: str, defaults: Mapping[str, Json]) -> Rows | None:
     """Rows and their names; None when the data are bad.
+
+    ``defaults`` are those of ``data`` (seed, locale, now).
 
     Each value of each row is drawn with a seed of its own, from (data.seed, scenario id, row number,
     name): the same on every machine, and a value added later changes no other.
     """
     if not document.ok("data"):
         return None
-    data = document.get("data", default={})
+    data = {**defaults, **document.get("data", default={})}
     source = data.get("rows")
     if isinstance(source, Mapping):
         rows = _from_file(document, source)

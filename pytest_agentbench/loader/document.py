@@ -67,10 +67,11 @@ class Document:
         if not self.present(*path):
             return
         value = self.node.find(path).value
-        steps: Iterable[str | int] = value if isinstance(value, dict) else range(len(value or ()))
-        for step in steps:
+        if not isinstance(value, dict | list):
+            return
+        for step, item in value.items() if isinstance(value, dict) else enumerate(value):
             if self.ok(*path, step):
-                yield (*path, step), value[step]
+                yield (*path, step), item
 
 
 def dotted(path: Iterable[str | int]) -> str:

@@ -35,20 +35,29 @@ _TRUTH = frozenset({"yes", "no", "on", "off", "y", "n"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One mistake. ``kind``: ``unknown`` and ``missing`` keys, a ``key`` that is no name, or a ``value``."""
+    """One mistake. ``kind``: ``unknown`` and ``missing`` keys, a ``key`` that is no name, or a ``value``.
+
+    ``meant`` is the known key that an unknown one was taken for.
+    """
 
     path: Path_
     message: str
     kind: Literal["unknown", "missing", "key", "value"] = "value"
+    meant: str | None = None
 
 
 def explain(errors: Iterable[ValidationError], base: Path_ = ()) -> Iterator[Finding]:
     """What is wrong, in words. Every error gives at least one finding.
 
-    ``base`` is the path of what was validated.
+    ``base`` is the path of what was validated. A misspelt key is one mistake, not an unknown key and a
+    missing one.
     """
-    for error in errors:
-        yield from _one(error, base)
+    findings = [finding for error in errors for finding in _one(error, base)]
+    missing = {finding.path for finding in findings if finding.kind == "missing"}
+    meant = {(*finding.path[:-1], finding.meant) for finding in findings if finding.meant} & missing
+    for finding in dict.fromkeys(findings):
+        if finding.kind != "missing" or finding.path not in meant:
+            yield finding
 
 
 def _one(error: ValidationError, base: Path_) -> Iterator[Finding]:
@@ -59,7 +68,7 @@ def _one(error: ValidationError, base: Path_) -> Iterator[Finding]:
             patterns = error.schema.get("patternProperties", {}) if isinstance(error.schema, Mapping) else {}
             for key in error.instance:
                 if key not in known and not any(re.search(pattern, key) for pattern in patterns):
-                    yield _unknown_key(path, key, known)
+                    yield _unknown_key(path, key, known, error)
         case "required":
             for key in error.validator_value:
                 if key not in error.instance:
@@ -86,9 +95,14 @@ def _is_property_name(error: ValidationError) -> bool:
     return "propertyNames" in error.absolute_schema_path
 
 
-def _unknown_key(path: Path_, key: str, known: Iterable[str]) -> Finding:
-    hint = did_you_mean(key, known, otherwise_list=True)
-    return Finding(path=(*path, key), message=f"unknown key '{key}'{_in(path)}{hint}", kind="unknown")
+def _unknown_key(path: Path_, key: str, known: Iterable[str], error: ValidationError) -> Finding:
+    near = nearest(key, sorted(known))
+    required = error.schema.get("required", [])
+    if not near and len(error.instance) == len(required) == 1:  # pass_rate: {max: 0.9}
+        near = list(required)
+    hint = f", did you mean '{near[0]}'?" if near else did_you_mean(key, known, otherwise_list=True)
+    message = f"unknown key '{key}'{_in(path)}{hint}"
+    return Finding(path=(*path, key), message=message, kind="unknown", meant=near[0] if near else None)
 
 
 def _in(path: Path_) -> str:
@@ -124,9 +138,13 @@ def _size(error: ValidationError) -> str:
         case "minItems" | "maxItems":
             return f"must have {_count(error.schema, 'Items')} items, got {len(value)}"
         case "minProperties" | "maxProperties":
-            return f"must have {_count(error.schema, 'Properties')} key(s), got {', '.join(value)}"
+            names = error.schema.get("properties")
+            of = f" of the keys {', '.join(names)}" if names else " key(s)"
+            return f"must have {_count(error.schema, 'Properties')}{of}, got {', '.join(value)}"
         case "maxLength":
             return f"must have at most {error.validator_value} characters, got {len(value)}"
+        case "format":
+            return f"must be a {error.validator_value}, got {shown(value)}"
         case _:  # the schemas of third-party checks may use all of JSON Schema
             return f"is not as the schema demands: {error.message}"
 
@@ -200,6 +218,8 @@ def _expected(errors: Iterable[ValidationError]) -> Iterator[str]:
 
 def _type_words(wanted: Json) -> str:
     names = [wanted] if isinstance(wanted, str) else wanted
+    if names == ["boolean", "null"]:
+        return "true, false or null"
     return " or ".join(_TYPES.get(name, str(name)) for name in names)
 
 

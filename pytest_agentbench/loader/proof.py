@@ -24,12 +24,17 @@ _OF_TOOLS = frozenset({"args", "n"})
 """What a tool's templates may use beside the names of the row."""
 
 
+class UnchangedError(Exception):
+    """A transform changes no message of any row; the text is the id of the variant."""
+
+
 def digest_of(scenario: Scenario) -> str:
     """SHA-256 over what the scenario asks: prompts, data, tools, checks, answer, sandbox backend.
 
     Raises:
         TemplateError: a template fails for some row. ``reference`` and ``files`` are rendered too.
-        ValueError: a transform changes no message; the text is the id of the variant.
+        UnchangedError: a transform changes no message.
+        UnicodeEncodeError: a rendered text holds half of a surrogate pair.
     """
     digest = hashlib.sha256()
 
@@ -51,7 +56,7 @@ def digest_of(scenario: Scenario) -> str:
                 unchanged.discard(variant.id)
     for variant in others:
         if variant.id in unchanged:
-            raise ValueError(variant.id)
+            raise UnchangedError(variant.id)
     answer = scenario.answer_json
     feed([answer.schema, answer.request, answer.accept] if answer else None)
     feed([variant.id for variant in scenario.variants])
@@ -73,8 +78,10 @@ def prove(
             digest = digest_of(scenario)
         except TemplateError:
             pass
-        except ValueError as error:
+        except UnchangedError as error:
             _unchanged(document, scenario, str(error))
+        except UnicodeEncodeError:
+            document.problem((), "a rendered text holds half of a surrogate pair, which is no character")
     if not digest and rows is not None:
         _find_faults(document, rows[0])
     if rows is not None:

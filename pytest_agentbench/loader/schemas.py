@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from urllib.parse import unquote
 
-from jsonschema import Draft202012Validator, SchemaError
+from jsonschema import Draft202012Validator
 
 from pytest_agentbench.loader.data import shown_path
 from pytest_agentbench.loader.document import Document, Path_, dotted
+from pytest_agentbench.loader.explain import explain
 from pytest_agentbench.loader.records import parse_json
 from pytest_agentbench.loader.yaml_core import parse
 from pytest_agentbench.resources import resolve_inside
@@ -43,20 +45,26 @@ def read_schema(document: Document, path: Path_) -> Json:
         else:
             resolver = _Resolver(document.root, document.folder, value, None)
         schema = resolver.self_contained()
-        Draft202012Validator.check_schema(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
     except SchemaProblem as problem:
         document.problem((*path, *problem.path), f"{dotted(path)}: {problem}")
-    except SchemaError as error:
-        inner = () if isinstance(value, str) else tuple(error.absolute_path)
-        where = f" at {dotted(error.absolute_path)}" if error.absolute_path else ""
-        document.problem((*path, *inner), f"{dotted(path)} is not a JSON Schema{where}: {error.message}")
     except RecursionError:
         document.problem(path, f"{dotted(path)}: nested too deeply")
     except ValueError as error:
         document.problem(path, f"{dotted(path)}: {error}")
     else:
-        return schema
+        found = [*explain(_of_schemas().iter_errors(schema), path)]
+        for finding in found:
+            document.problem(
+                finding.path, f"not a JSON Schema: {finding.message}", key=finding.kind != "value"
+            )
+        return None if found else schema
     return None
+
+
+@functools.cache
+def _of_schemas() -> Draft202012Validator:
+    meta = Draft202012Validator.META_SCHEMA
+    return Draft202012Validator(meta, format_checker=Draft202012Validator.FORMAT_CHECKER)
 
 
 def read_json_file(file: Path) -> Json:

@@ -8,12 +8,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from jsonschema import Draft202012Validator
+from jsonschema.protocols import Validator
+from jsonschema.validators import extend
 
 from pytest_agentbench.loader.document import Document, Path_
 from pytest_agentbench.loader.explain import Finding, explain
 from pytest_agentbench.loader.yaml_core import Node
 from pytest_agentbench.resources import bundled
 from pytest_agentbench.scenario import Json
+
+DEFAULTS = ("agent", "gates", "models", "repeats", "sampling", "sandbox")
+DATA_DEFAULTS = ("locale", "now", "seed")
 
 
 @functools.cache
@@ -22,19 +27,33 @@ def scenario_schema() -> Json:
     return json.loads((bundled("schemas") / "scenario.schema.json").read_text(encoding="utf-8"))
 
 
-@functools.cache
-def _validator() -> Draft202012Validator:
-    return Draft202012Validator(scenario_schema())
+def _is_integer(_: Any, value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+_StrictValidator: Any = extend(  # type: ignore[no-untyped-call]
+    Draft202012Validator, type_checker=Draft202012Validator.TYPE_CHECKER.redefine("integer", _is_integer)
+)
+"""JSON Schema takes 50.0 for an integer, which ``range`` does not."""
 
 
 @functools.cache
-def part_validator(*names: str) -> Draft202012Validator:
-    """A validator for a mapping that may hold only the top-level keys ``names`` of a scenario."""
+def _validator() -> Validator:
+    validator: Validator = _StrictValidator(scenario_schema())
+    return validator
+
+
+@functools.cache
+def defaults_validator() -> Validator:
+    """A validator for ``[tool.agentbench.defaults]``: the keys of a scenario that may have defaults."""
     schema = scenario_schema()
-    properties = {name: schema["properties"][name] for name in names}
-    return Draft202012Validator(
+    properties = {name: schema["properties"][name] for name in DEFAULTS}
+    of_data = {name: schema["$defs"]["data"]["properties"][name] for name in DATA_DEFAULTS}
+    properties["data"] = {"type": "object", "properties": of_data, "additionalProperties": False}
+    validator: Validator = _StrictValidator(
         {"$defs": schema["$defs"], "type": "object", "properties": properties, "additionalProperties": False}
     )
+    return validator
 
 
 def check_structure(document: Document) -> None:
@@ -55,11 +74,15 @@ def note(document: Document, finding: Finding) -> None:
     path = finding.path
     if finding.kind == "unknown":
         document.note(document.at(path, key=True), finding.message)
+        if finding.meant:
+            document.bad.add((*path[:-1], finding.meant))
     elif finding.kind == "missing":
         document.note(document.at(path[:-1]), finding.message)
         document.bad.add(path)
+    elif finding.kind == "key":
+        document.problem(path, finding.message, key=True)
     else:
-        document.problem(path, finding.message, key=finding.kind == "key")
+        document.problem(path, finding.message)
 
 
 def _inside(path: Path_, other: Path_) -> bool:

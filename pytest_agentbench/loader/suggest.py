@@ -54,8 +54,10 @@ def kind_of(value: Json) -> str:
             return f"the text {shown(value)}"
         case Mapping():
             return "a mapping"
-        case _:
+        case list() | tuple():
             return "a list"
+        case _:
+            return f"the value {value}"
 
 
 def _form(name: str) -> str:
