@@ -173,7 +173,9 @@ class Broker:
         server = self._servers.get(model.name)
         if server is None:
             assert model.weights is not None
-            server = self._servers[model.name] = LocalServer(model.weights, n_parallel=model.concurrency)
+            server = self._servers[model.name] = LocalServer(
+                model.weights, alias=model.model_id, n_parallel=model.concurrency
+            )
             return await server.start(self._say)
         return await server.ensure()
 

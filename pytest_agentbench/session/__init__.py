@@ -20,7 +20,7 @@ def switch_on(config: pytest.Config) -> None:
                 "of samples is --agentbench-repeats, and gates decide: leave it out"
             )
     _choose_paths(config)
-    bench: object
+    bench: Worker | Controller
     if hasattr(config, "workerinput"):
         from pytest_agentbench.session.worker import Worker
 
@@ -29,7 +29,7 @@ def switch_on(config: pytest.Config) -> None:
         from pytest_agentbench.session.controller import Controller
 
         bench = Controller(config)
-    config.stash[BENCH] = bench  # type: ignore[assignment]
+    config.stash[BENCH] = bench
     config.pluginmanager.register(bench, "agentbench-session")
 
 

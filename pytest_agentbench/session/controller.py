@@ -54,7 +54,7 @@ class Controller(BenchBase):
         self._thread: LoopThread | None = None
         self._server: BrokerServer | None = None
         self._address: tuple[str, int] | None = None
-        self._progress: ProgressReporter | None = None
+        self._progress = ProgressReporter(config)
 
     # ---- starting ----------------------------------------------------------------------------
 
@@ -83,7 +83,7 @@ class Controller(BenchBase):
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Without xdist the announcement is ours; with it the first worker's."""
         cases = self.cases(session)
-        if cases and not self.config.option.collectonly:
+        if cases and not session.testsfailed and not self.config.option.collectonly:
             self.broker_thread().run(self.open_broker().announce(announcement(cases, self.options)))
 
     def run(self, case: Case) -> CaseResult:
@@ -117,7 +117,6 @@ class Controller(BenchBase):
             raise pytest.UsageError(str(error)) from error
         self.journal.append("run", self.results.header())
         option = self.config.option
-        self._progress = ProgressReporter(self.config)
         self._thread = LoopThread("agentbench-broker")
         self.broker = Broker(
             BrokerSettings(
@@ -138,7 +137,6 @@ class Controller(BenchBase):
 
     def _announced(self, plan: Mapping[str, Any]) -> None:
         self.results.expect(plan["cases"])
-        assert self._progress is not None
         self._progress.announce(plan)
 
     # ---- results -----------------------------------------------------------------------------
@@ -146,8 +144,7 @@ class Controller(BenchBase):
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take a case's result from its report; a failed one without result is no data."""
-        if self._progress is not None:
-            self._progress.clear()
+        self._progress.clear()
         result = self.results.take(report)
         if result is not None and self.journal is not None:
             self.journal.append("case", {"case": to_wire(result)})
@@ -166,8 +163,7 @@ class Controller(BenchBase):
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Close the broker, write what was asked for, and gate by the exit status."""
-        if self._progress is not None:
-            self._progress.close()
+        self._progress.close()
         if self.broker is None or self._thread is None:
             return
         self._close()
@@ -184,8 +180,7 @@ class Controller(BenchBase):
 
     def pytest_unconfigure(self) -> None:
         """Close what an early end left open."""
-        if self._progress is not None:
-            self._progress.close()
+        self._progress.close()
         self._close()
 
     def _close(self) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import sys
 import threading
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TextIO
 
 import pytest
 
@@ -14,35 +17,37 @@ from pytest_agentbench.reports import progress as wording
 
 TERMINAL_INTERVAL_S = 0.5
 PLAIN_INTERVAL_S = 10.0
+PLAIN_WIDTH = 120
 
 
 class ProgressReporter:
-    """Writes by pytest's terminal writer, from a thread of its own.
+    """Writes to the terminal from any thread, also while pytest captures a running case's output.
 
-    Everything else that is written meanwhile comes from pytest's main thread; :meth:`clear` takes
-    the progress line away before pytest writes.
+    Make it in ``pytest_configure``, where pytest's capture is suspended: it keeps a descriptor of
+    the real standard output. :meth:`clear` takes the progress line away before pytest writes.
     """
 
     def __init__(self, config: pytest.Config) -> None:
-        self._reporter: Any = config.pluginmanager.getplugin("terminalreporter")
+        self._config = config
         quiet = config.get_verbosity() < 0
-        self._in_place = bool(self._reporter is not None and self._reporter.isatty and not quiet)
-        self._silent = self._reporter is None or quiet
         self._lock = threading.RLock()
         self._ended = threading.Event()
         self._shown = False
         self._progress: Progress | None = None
         self._thread: threading.Thread | None = None
+        try:
+            self._out: TextIO | None = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+        except (OSError, ValueError, AttributeError):
+            self._out = None  # standard output is no file (a test, an IDE): pytest's writer does it
+        self._in_place = self._out is not None and self._out.isatty() and not quiet
+        self._silent = quiet
 
     def say(self, text: str) -> None:
         """One line for the person at the terminal."""
-        if self._reporter is None:
-            return
         with self._lock:
             self.clear()
-            self._reporter.ensure_newline()
-            self._reporter.write_line(f"agentbench: {text}")
-            self._reporter.flush()
+            self._new_line()
+            self._put(f"agentbench: {text}\n")
 
     def announce(self, plan: Mapping[str, Any]) -> None:
         """What is about to run, before the first call."""
@@ -72,7 +77,7 @@ class ProgressReporter:
         with self._lock:
             if self._shown:
                 self._shown = False
-                self._reporter.write("\r\x1b[K", flush=True)
+                self._put("\r\x1b[K")
 
     def close(self) -> None:
         """Stop."""
@@ -88,14 +93,13 @@ class ProgressReporter:
         while not self._ended.wait(interval):
             if self._progress is None or self._progress.started is None:
                 continue
-            text = wording.line(
-                self._state(self._progress, self._progress.started),
-                self._reporter._tw.fullwidth,  # noqa: SLF001  no public name
-            )
-            if text == last and not self._in_place:
-                continue
+            width = shutil.get_terminal_size().columns if self._in_place else PLAIN_WIDTH
+            text = wording.line(self._state(self._progress, self._progress.started), width)
+            if self._in_place:
+                self._show(text)
+            elif text != last:
+                self.say(text.removeprefix("agentbench "))
             last = text
-            self._write(text)
 
     @staticmethod
     def _state(progress: Progress, started: float) -> wording.Progress:
@@ -111,12 +115,29 @@ class ProgressReporter:
             left_s=left,
         )
 
-    def _write(self, text: str) -> None:
+    def _show(self, text: str) -> None:
         with self._lock:
-            if not self._in_place:
-                self.say(text.removeprefix("agentbench: "))
-                return
             if not self._shown:
-                self._reporter.ensure_newline()
-            self._reporter.write(f"\r\x1b[K{text}", flush=True)
+                self._new_line()
+            self._put(f"\r\x1b[K{text}")
             self._shown = True
+
+    def _new_line(self) -> None:
+        """End the line that pytest has begun, in pytest's own books too."""
+        reporter = self._config.pluginmanager.getplugin("terminalreporter")
+        if reporter is not None and reporter._tw.width_of_current_line:  # noqa: SLF001  no public name
+            if self._out is None:
+                reporter.ensure_newline()
+            else:
+                self._put("\n")
+            reporter.currentfspath = None
+            reporter._tw._current_line = ""  # noqa: SLF001
+
+    def _put(self, text: str) -> None:
+        if self._out is not None:
+            self._out.write(text)
+            self._out.flush()
+            return
+        reporter = self._config.pluginmanager.getplugin("terminalreporter")
+        if reporter is not None:
+            reporter.write(text, flush=True)
