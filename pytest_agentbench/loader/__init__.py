@@ -10,9 +10,14 @@ import dataclasses
 import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pytest_agentbench.errors import Location, Problem, ScenarioError
 from pytest_agentbench.scenario import Json, Scenario
+
+if TYPE_CHECKING:
+    from pytest_agentbench.loader.cache import Reading
+    from pytest_agentbench.loader.document import Document
 
 __all__ = ["load_file", "load_text"]
 
@@ -27,6 +32,7 @@ def load_file(
     defaults: Mapping[str, Json] | None = None,
     check_parameters: Callable[[str], Json] | None = None,
     check_names: Callable[[], Iterable[str]] | None = None,
+    cache: Path | None = None,
 ) -> tuple[Scenario, ...]:
     """The scenarios of the file at ``path``, in its order.
 
@@ -37,6 +43,8 @@ def load_file(
         check_parameters: Name of a check to the JSON Schema of its parameters, None if there is no
             such check. Without it, names and parameters of checks are not looked at.
         check_names: The names of all checks, for "did you mean".
+        cache: A folder that keeps what was loaded while no file that counts has changed; several
+            processes may share it, and one of them does the work. Without it nothing is kept.
 
     Raises:
         ScenarioError: with every problem of the file, in file order.
@@ -56,15 +64,15 @@ def load_file(
         col = error.start - data.rfind(b"\n", 0, error.start)
         message = f"not UTF-8: byte 0x{data[error.start]:02x}, save the file as UTF-8"
         raise ScenarioError((_problem(file, line, col, message),)) from None
-    return load_text(
-        text,
+    reader = _Reader(
         file=file,
         root=root,
         folder=absolute.resolve().parent,
-        defaults=defaults,
+        defaults=defaults or {},
         check_parameters=check_parameters,
         check_names=check_names,
     )
+    return reader.scenarios(text) if cache is None else reader.cached(text, cache)
 
 
 def load_text(
@@ -82,41 +90,90 @@ def load_text(
     Raises:
         ScenarioError: with every problem of the text, in its order, for any text.
     """
-    from pytest_agentbench.loader.build import build
-    from pytest_agentbench.loader.defaults import default_problems
-    from pytest_agentbench.loader.document import Document
-    from pytest_agentbench.loader.proof import prove
-    from pytest_agentbench.loader.structure import check_structure
-    from pytest_agentbench.loader.yaml_core import parse
+    reader = _Reader(
+        file=file,
+        root=root,
+        folder=folder,
+        defaults=defaults or {},
+        check_parameters=check_parameters,
+        check_names=check_names,
+    )
+    return reader.scenarios(text)
 
-    if found := default_problems(defaults or {}, root):
-        raise ScenarioError(found)
-    nodes, problems = parse(text.removeprefix("\ufeff"), file)
-    scenarios: list[Scenario] = []
-    seen: dict[str, int] = {}
-    for node in nodes:
-        document = Document(node, file=file, root=root, folder=folder)
-        check_structure(document)
-        if isinstance(node.value, dict):
-            names = tuple(check_names()) if check_names else ()
-            scenario, rows = build(
-                document, defaults=defaults or {}, check_parameters=check_parameters, check_names=names
-            )
-            digest = prove(document, scenario, rows, check_parameters)
-            if document.has("id"):
-                identity = document.get("id")
-                if identity in seen:
-                    first = f"id '{identity}' stands already in line {seen[identity]}"
-                    document.problem(("id",), f"{first}, every scenario needs its own")
-                seen.setdefault(identity, document.at(("id",)).line)
-            if scenario is not None:
-                scenarios.append(dataclasses.replace(scenario, digest=digest))
-        problems += document.problems
-    if not nodes and not problems:
-        problems.append(_problem(file, 1, 1, "there is no scenario in it"))
-    if problems:
-        raise ScenarioError(tuple(sorted(dict.fromkeys(problems), key=lambda problem: problem.location)))
-    return tuple(scenarios)
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Reader:
+    """How to read one file; the arguments of :func:`load_file`."""
+
+    file: str
+    root: Path
+    folder: Path
+    defaults: Mapping[str, Json]
+    check_parameters: Callable[[str], Json] | None
+    check_names: Callable[[], Iterable[str]] | None
+    readings: set[Reading] = dataclasses.field(default_factory=set)
+
+    def cached(self, text: str, cache: Path) -> tuple[Scenario, ...]:
+        from pytest_agentbench.loader.cache import key_of, load, locked, name_of, store
+
+        key = key_of(text, file=self.file, root=self.root, folder=self.folder, defaults=self.defaults)
+        name = name_of(self.file, self.root)
+        check = self.check_parameters
+        with locked(cache, name):
+            found = load(cache, name, key, root=self.root, check_parameters=check)
+            if found is None:
+                found = self.scenarios(text)
+                store(cache, name, key, found, readings=self.readings, check_parameters=check)
+        return found
+
+    def scenarios(self, text: str) -> tuple[Scenario, ...]:
+        from pytest_agentbench.loader.defaults import default_problems
+        from pytest_agentbench.loader.document import Document
+        from pytest_agentbench.loader.structure import check_structure
+        from pytest_agentbench.loader.yaml_core import parse
+
+        if found := default_problems(self.defaults, self.root):
+            raise ScenarioError(found)
+        nodes, problems = parse(text.removeprefix("\ufeff"), self.file)
+        scenarios: list[Scenario] = []
+        seen: dict[str, int] = {}
+        for node in nodes:
+            document = Document(node, file=self.file, root=self.root, folder=self.folder)
+            check_structure(document)
+            if isinstance(node.value, dict):
+                scenario = self.scenario(document)
+                if scenario is not None:
+                    scenarios.append(scenario)
+                _check_unique(document, seen)
+            problems += document.problems
+            self.readings.update(document.readings)
+        if not nodes and not problems:
+            problems.append(_problem(self.file, 1, 1, "there is no scenario in it"))
+        if problems:
+            raise ScenarioError(tuple(sorted(dict.fromkeys(problems), key=lambda problem: problem.location)))
+        return tuple(scenarios)
+
+    def scenario(self, document: Document) -> Scenario | None:
+        from pytest_agentbench.loader.build import build
+        from pytest_agentbench.loader.proof import prove
+
+        scenario, rows = build(
+            document,
+            defaults=self.defaults,
+            check_parameters=self.check_parameters,
+            check_names=self.check_names() if self.check_names else (),
+        )
+        digest = prove(document, scenario, rows, self.check_parameters)
+        return None if scenario is None else dataclasses.replace(scenario, digest=digest)
+
+
+def _check_unique(document: Document, seen: dict[str, int]) -> None:
+    identity = document.get("id")
+    if identity in seen:
+        first = f"id '{identity}' stands already in line {seen[identity]}"
+        document.problem(("id",), f"{first}, every scenario needs its own")
+    elif identity is not None:
+        seen[identity] = document.at(("id",)).line
 
 
 def _shown(path: Path, root: Path) -> str:

@@ -11,7 +11,6 @@ from pathlib import Path
 from pytest_agentbench.expand import TemplateError, render_value
 from pytest_agentbench.loader.document import Document, Path_
 from pytest_agentbench.loader.records import KINDS, read_records
-from pytest_agentbench.resources import resolve_inside
 from pytest_agentbench.scenario import Json
 
 DEFAULT_ROWS = 50
@@ -61,7 +60,7 @@ def read_rows(document: Document, *, scenario_id: str, defaults: Mapping[str, Js
 def _from_file(document: Document, source: Mapping[str, Json]) -> Rows | None:
     where = ("data", "rows", "file")
     try:
-        path = resolve_inside(document.root, document.folder, source["file"])
+        path = document.resolve(source["file"])
     except ValueError as error:
         document.problem(where, f"rows: {error}")
         return None

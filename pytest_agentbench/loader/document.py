@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import TypeAlias
 
 from pytest_agentbench.errors import Location, Problem
+from pytest_agentbench.loader.cache import Reading, reading
 from pytest_agentbench.loader.yaml_core import Node
+from pytest_agentbench.resources import resolve_inside
 from pytest_agentbench.scenario import Json
 
 Path_: TypeAlias = tuple[str | int, ...]
@@ -26,6 +28,17 @@ class Document:
         self.folder = folder
         self.problems: list[Problem] = []
         self.bad: set[Path_] = set()
+        self.readings: set[Reading] = set()
+
+    def resolve(self, reference: str, folder: Path | None = None) -> Path:
+        """The file of the project that ``reference`` names, relative to ``folder`` or the document's own.
+
+        Raises:
+            ValueError: see :func:`pytest_agentbench.resources.resolve_inside`.
+        """
+        path = resolve_inside(self.root, folder or self.folder, reference)
+        self.readings.add(reading(folder or self.folder, reference, path))
+        return path
 
     def at(self, path: Path_, *, key: bool = False) -> Location:
         """The place of the value at ``path``, with ``key`` of its key."""

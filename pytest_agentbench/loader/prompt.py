@@ -9,7 +9,6 @@ from typing import Literal
 from pytest_agentbench.expand.transforms import FORMAT, NOISE
 from pytest_agentbench.loader.document import Document, Path_
 from pytest_agentbench.loader.suggest import did_you_mean
-from pytest_agentbench.resources import resolve_inside
 from pytest_agentbench.scenario import Json, Message, Part, Variant
 
 _IMAGES = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".gif": "gif", ".webp": "webp"}
@@ -141,7 +140,7 @@ def _content(document: Document, path: Path_) -> str | tuple[Part, ...]:
 
 def _image(document: Document, path: Path_, reference: str) -> str | None:
     try:
-        file = resolve_inside(document.root, document.folder, reference)
+        file = document.resolve(reference)
         data = file.read_bytes()
     except (ValueError, OSError) as error:
         document.problem(path, f"image: {error}")

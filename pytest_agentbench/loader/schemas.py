@@ -15,7 +15,6 @@ from pytest_agentbench.loader.document import Document, Path_, dotted
 from pytest_agentbench.loader.explain import explain
 from pytest_agentbench.loader.records import parse_json
 from pytest_agentbench.loader.yaml_core import parse
-from pytest_agentbench.resources import resolve_inside
 from pytest_agentbench.scenario import Json
 
 _ONE = frozenset({
@@ -40,10 +39,10 @@ def read_schema(document: Document, path: Path_) -> Json:
     value = document.get(*path)
     try:
         if isinstance(value, str):
-            file = resolve_inside(document.root, document.folder, value)
-            resolver = _Resolver(document.root, file.parent, _load(file), file)
+            file = document.resolve(value)
+            resolver = _Resolver(document, file.parent, _load(file), file)
         else:
-            resolver = _Resolver(document.root, document.folder, value, None)
+            resolver = _Resolver(document, document.folder, value, None)
         schema = resolver.self_contained()
     except SchemaProblem as problem:
         document.problem((*path, *problem.path), f"{dotted(path)}: {problem}")
@@ -114,8 +113,8 @@ def subschemas(schema: Json, path: Path_ = ()) -> Iterator[tuple[Path_, Mapping[
 class _Resolver:
     """Brings every file that a schema refers to under its ``$defs``."""
 
-    def __init__(self, root: Path, folder: Path, schema: Json, file: Path | None) -> None:
-        self.root = root
+    def __init__(self, document: Document, folder: Path, schema: Json, file: Path | None) -> None:
+        self.document = document
         self.folder = folder
         self.schema = schema
         self.file = file
@@ -176,7 +175,7 @@ class _Resolver:
             return "#" + self.prefix(file) + pointer
         folder = self.folder if file is None else file.parent
         try:
-            found = resolve_inside(self.root, folder, unquote(name))
+            found = self.document.resolve(unquote(name), folder)
             if found not in self.loaded:
                 self.loaded[found] = _load(found)
         except ValueError as error:
@@ -193,7 +192,7 @@ class _Resolver:
         taken = set(self.names.values())
         if isinstance(self.schema, Mapping):
             taken |= set(self.schema.get("$defs", {}))
-        name = wanted = shown_path(file, self.root.resolve())
+        name = wanted = shown_path(file, self.document.root.resolve())
         n = 2
         while name in taken:
             name, n = f"{wanted}~{n}", n + 1

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from pytest_agentbench.loader.document import Document, Path_
 from pytest_agentbench.loader.schemas import read_json_file, read_schema
 from pytest_agentbench.loader.suggest import did_you_mean, shown
-from pytest_agentbench.resources import resolve_inside
 from pytest_agentbench.scenario import Json, Tool, ToolResponse, ToolRule
 
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
@@ -34,7 +33,7 @@ def _from_file(document: Document) -> tuple[Tool, ...]:
     value = document.get("tools")
     where = ("tools", "file")
     try:
-        content = read_json_file(resolve_inside(document.root, document.folder, value["file"]))
+        content = read_json_file(document.resolve(value["file"]))
         functions = [_function(item, n) for n, item in enumerate(_list(content))]
     except ValueError as error:
         document.problem(where, f"tools: {error}")
