@@ -302,6 +302,15 @@ def test_the_key_is_sent_and_never_shown() -> None:
     assert "MY_KEY" in problem.message
 
 
+@pytest.mark.parametrize("before", range(80, 121, 4))
+def test_a_key_that_a_shortened_body_cuts_is_not_shown_in_part(before: int) -> None:
+    key = "sk-very-secret-0123456789"
+    with LoopbackServer(body(f"{'x' * before}{key}")) as server:
+        problem = fault(server, key=key, policy=RetryPolicy(max_failures=1))
+    assert problem.kind == "undecodable"
+    assert key[:6] not in problem.message
+
+
 def test_nothing_that_the_environment_holds_for_openai_goes_to_another_endpoint(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

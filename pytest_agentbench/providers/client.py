@@ -180,13 +180,13 @@ class ChatClient:
             yield piece
 
     def _final(self, fault: AttemptError, n_attempts: int, n_failures: int) -> TransportError:
-        message = fault.message.replace(self._key, "***") if self._key else fault.message
+        message = _without(fault.message, self._key) if self._key else fault.message
         if fault.kind == "auth" and self._model.api_key_env:
             message = f"{message} (the key comes from {self._model.api_key_env})"
         kind = QuotaExhaustedError if fault.quota else TransportError
         return kind(
             fault.kind,
-            f"{self._model.name}: {message}",
+            message,
             status=fault.status,
             n_attempts=n_attempts,
             n_transport_errors=n_failures,
@@ -236,6 +236,16 @@ def _add_last(assembler: Assembler, parser: EventParser) -> None:
             if fault.kind == "undecodable":
                 raise AttemptError("stream_cut", "the stream ended in the middle of an event") from None
             raise
+
+
+def _without(text: str, key: str) -> str:
+    """``text`` without the key, a part of it at the end included: bodies are shown shortened."""
+    text = text.replace(key, "***")
+    end = text.rstrip("'\"")
+    for length in range(len(key) - 1, 5, -1):
+        if end.endswith(key[:length]):
+            return f"{end[:-length]}***{text[len(end) :]}"
+    return text
 
 
 class _DeadlineError(Exception):
