@@ -24,7 +24,7 @@ from loopback import (
 
 from pytest_agentbench.errors import QuotaExhaustedError, SandboxError, UsageError
 from pytest_agentbench.sample import Execution, ExecutionRequest
-from pytest_agentbench.scenario import AgentLimits, Tool, ToolResponse
+from pytest_agentbench.scenario import AgentLimits, JsonAnswer, Tool, ToolResponse
 
 
 def test_reasoning_and_unknown_fields_of_the_assistant_message_are_sent_back_verbatim() -> None:
@@ -113,8 +113,11 @@ def test_endless_output_that_is_no_loop_is_a_deadline() -> None:
         return stream(events, chunk_delay_s=0.01)
 
     with LoopbackServer(lambda body, n: words(body, n) if body.get("stream") else endless()) as server:
-        sample, _ = draw(server, rendering(), limits=AgentLimits(max_seconds=0.3))
+        sample, _ = draw(server, rendering(answer_json=JsonAnswer()), limits=AgentLimits(max_seconds=0.3))
     assert (sample.status, sample.ended, sample.loop) == ("ok", "deadline", None)
+    assert sample.json is not None
+    assert sample.json.parse == "unparseable"
+    assert "deadline" in sample.json.tags
     assert not sample.passed
 
 
