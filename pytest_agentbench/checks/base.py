@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 from pytest_agentbench.sample import Execute, Finding, JsonOutcome, Reply, ToolCall, Turn
@@ -32,7 +32,7 @@ class Subject:
     ended: str
     json: JsonOutcome | None
     execute: Execute
-    sandbox: SandboxSpec = SandboxSpec()
+    sandbox: SandboxSpec = field(default_factory=SandboxSpec)
 
     @property
     def final(self) -> Reply | None:

@@ -38,6 +38,7 @@ _FENCE = re.compile(
 )
 _REASONING = re.compile(r"\A\s*<(think|thinking|reasoning)>.*?</\1>", re.DOTALL)
 _PYTHON = frozenset({"", "python", "py", "python3", "python2", "pycon"})
+_IN_TESTS = re.compile(r'File "tests\.py", line (\d+)')
 _OUTPUT_CHARACTERS = 2_000
 
 _HARNESS = """\
@@ -66,11 +67,12 @@ async def check(params: Json, subject: Subject) -> Finding:
         return _failed("no_code", "there is no code in the answer")
     if not whole and subject.ended in {"truncated", "deadline"}:
         return _failed("truncated", "the answer was cut inside the code")
+    tests = _tests(params["tests"])
     proof = f"tests-done-{secrets.token_hex(8)}"
     sandbox = subject.sandbox
     execution = await subject.execute(
         ExecutionRequest(
-            code=harness(code, tests=_tests(params["tests"]), entry=params.get("entry"), proof=proof),
+            code=harness(code, tests=tests, entry=params.get("entry"), proof=proof),
             files=dict(subject.rendering.files),
             timeout_s=sandbox.timeout_s,
             memory_mb=sandbox.memory_mb,
@@ -86,7 +88,7 @@ async def check(params: Json, subject: Subject) -> Finding:
         "duration_s": execution.duration_s,
         "backend": execution.backend,
     }
-    tag, message = _verdict(execution, proof)
+    tag, message = _verdict(execution, proof, tests)
     if tag is None:
         return Finding(check=NAME, status="passed", evidence=evidence)
     return Finding(check=NAME, status="failed", message=message, tags=(tag,), evidence=evidence)
@@ -107,10 +109,8 @@ def extract(answer: str, *, entry: str | None = None) -> tuple[str, bool]:
     if not blocks:
         return ("", True) if _FENCE.search(answer) is not None else (answer.strip("\n"), False)
     if entry is not None:
-        defines = re.compile(
-            rf"^[ \t]*(?:async[ \t]+)?(?:def|class)[ \t]+{re.escape(entry)}\b|^{re.escape(entry)}\s*=",
-            re.MULTILINE,
-        )
+        name = re.escape(entry)
+        defines = re.compile(rf"^[ \t]*(?:async[ \t]+)?(?:def|class)[ \t]+{name}\b|^{name}\s*=", re.MULTILINE)
         blocks = [block for block in blocks if defines.search(block[0])] or blocks
     code, whole = blocks[0]
     return textwrap.dedent(code), whole
@@ -135,7 +135,7 @@ def _tests(tests: Json) -> str:
     return "\n".join(textwrap.dedent(part) for part in parts)
 
 
-def _verdict(execution: Execution, proof: str) -> tuple[str | None, str]:
+def _verdict(execution: Execution, proof: str, tests: str) -> tuple[str | None, str]:
     if execution.outcome in {"timeout", "out_of_memory", "output_limit"}:
         return execution.outcome, f"{execution.outcome} after {execution.duration_s:.1f} s"
     lines = execution.stderr.strip().splitlines()
@@ -146,7 +146,7 @@ def _verdict(execution: Execution, proof: str) -> tuple[str | None, str]:
         return "exited_early", "the code ended the process before the tests were done"
     error = last.split(":", 1)[0]
     if error == "AssertionError":
-        return "assertion", _where(lines) or last
+        return "assertion", _assertion(lines, tests)
     if error in {"SyntaxError", "IndentationError", "TabError"}:
         return "syntax_error", last
     if error == "MemoryError":
@@ -156,10 +156,13 @@ def _verdict(execution: Execution, proof: str) -> tuple[str | None, str]:
     return "exception", last
 
 
-def _where(lines: list[str]) -> str:
-    """The line of the tests in which an assertion failed, with what it says."""
-    places = [line.strip() for line in lines if '"tests.py"' in line]
-    return f"{lines[-1].strip()} ({places[-1]})" if places else ""
+def _assertion(lines: list[str], tests: str) -> str:
+    """What an assertion said, with the line of the tests in which it failed."""
+    numbers = [int(match.group(1)) for line in lines if (match := _IN_TESTS.search(line)) is not None]
+    source = tests.splitlines()
+    if not numbers or not 0 < numbers[-1] <= len(source):
+        return lines[-1].strip()
+    return f"{lines[-1].strip()}: {source[numbers[-1] - 1].strip()}"[:300]
 
 
 def _failed(tag: str, message: str) -> Finding:

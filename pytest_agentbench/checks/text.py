@@ -91,6 +91,18 @@ async def check(params: Json, subject: Subject) -> Finding:
 
 
 def _failures(params: Mapping[str, Json], text: str) -> Iterator[tuple[str, str]]:
+    """(tag, message) of every condition that does not hold."""
+    yield from _literal_failures(params, text)
+    ignore_case = bool(params.get("ignore_case", False))
+    for key, wanted in (("regex", True), ("not_regex", False)):
+        for pattern in _texts(params.get(key, [])):
+            if found(pattern, text, ignore_case=ignore_case) is not wanted:
+                yield "text_regex", f"{pattern!r} is {'not ' * wanted}found in {_cut(text)!r}"
+    if "number" in params:
+        yield from _number_failures(params["number"], text)
+
+
+def _literal_failures(params: Mapping[str, Json], text: str) -> Iterator[tuple[str, str]]:
     ignore_case = bool(params.get("ignore_case", False))
 
     def fold(value: str) -> str:
@@ -108,14 +120,6 @@ def _failures(params: Mapping[str, Json], text: str) -> Iterator[tuple[str, str]
     for one in _texts(params.get("not_contains", [])):
         if fold(one) in got:
             yield "text_not_contains", f"{_cut(one)!r} is in {shown!r}"
-    for pattern in _texts(params.get("regex", [])):
-        if not found(pattern, text, ignore_case=ignore_case):
-            yield "text_regex", f"{pattern!r} is not found in {shown!r}"
-    for pattern in _texts(params.get("not_regex", [])):
-        if found(pattern, text, ignore_case=ignore_case):
-            yield "text_regex", f"{pattern!r} is found in {shown!r}"
-    if "number" in params:
-        yield from _number_failures(params["number"], text)
 
 
 def _number_failures(params: Json, text: str) -> Iterator[tuple[str, str]]:

@@ -23,8 +23,9 @@ _CALL: Json = {
     "properties": {
         "name": {"type": "string"},
         "args": {
-            "description": "The arguments, exactly; left out: any. In place of a value may stand {$any: true}, "
-            "{$regex: PATTERN}, {$fold: TEXT}, {$number: {value, tolerance, relative}}, {$schema: SCHEMA}, "
+            "description": "The arguments, exactly; left out: any. In place of a value may stand "
+            "{$any: true}, {$regex: PATTERN}, {$fold: TEXT}, "
+            "{$number: {value, tolerance, relative}}, {$schema: SCHEMA}, "
             "{$one_of: [...]}, {$optional: VALUE} or {$equals: VALUE}.",
             "anyOf": [{"type": "object"}, TEMPLATE],
         },
@@ -111,42 +112,47 @@ async def check(params: Json, subject: Subject) -> Finding:
 
     Expected calls and calls made are paired by an optimal assignment, so a call that fits two
     expectations goes where it helps. The evidence pairs each expectation with its call, and says what
-    differed.
+    differed. Tags: ``no_call``, ``tool_call_in_content``, ``missing_call``, ``wrong_tool``,
+    ``wrong_arguments``, ``wrong_count``, ``extra_call``, ``wrong_order``, ``forbidden_call``.
 
     Raises:
         ParametersError: a rendered parameter makes no sense.
     """
     made = [_made(call) for call in subject.calls]
-    tags: list[str] = []
-    messages: list[str] = []
-    evidence: dict[str, Json] = {"n_calls": len(made)}
+    judgement = _Judgement()
+    judgement.evidence["n_calls"] = len(made)
     if "expect" in params:
-        order = params.get("order", "strict")
-        _judge_expected(_expected(params), made[:MAX_CALLS], order, tags, messages, evidence)
         if not made and params["expect"]:
-            tags.insert(0, "no_call")
+            judgement.wrong("no_call")
             if call_in_content(subject):
-                tags.insert(1, "tool_call_in_content")
-                messages.insert(0, "the call stands in the text of the answer")
-    _judge_forbidden(params, made, tags, messages)
-    _judge_count(params.get("n"), len(made), tags, messages)
+                judgement.wrong("tool_call_in_content", "the call stands in the text of the answer")
+        _judge_expected(_expected(params), made[:MAX_CALLS], params.get("order", "strict"), judgement)
+    _judge_forbidden(params, made, judgement)
+    _judge_count(params.get("n"), len(made), judgement)
     return Finding(
         check=NAME,
-        status="failed" if tags else "passed",
-        message="; ".join(messages[:3]),
-        tags=tuple(dict.fromkeys(tags)),
-        evidence=evidence,
+        status="failed" if judgement.tags else "passed",
+        message="; ".join(judgement.messages[:3]),
+        tags=tuple(judgement.tags),
+        evidence=judgement.evidence,
     )
 
 
-def _judge_expected(
-    expected: list[_Expected],
-    made: list[_Made],
-    order: str,
-    tags: list[str],
-    messages: list[str],
-    evidence: dict[str, Json],
-) -> None:
+class _Judgement:
+    """What was found so far."""
+
+    def __init__(self) -> None:
+        self.tags: dict[str, None] = {}
+        self.messages: list[str] = []
+        self.evidence: dict[str, Json] = {}
+
+    def wrong(self, tag: str, message: str = "") -> None:
+        self.tags[tag] = None
+        if message:
+            self.messages.append(message)
+
+
+def _judge_expected(expected: list[_Expected], made: list[_Made], order: str, judgement: _Judgement) -> None:
     problems = [[one.problems(call) for call in made] for one in expected]
     columns = assign(
         [
@@ -154,64 +160,65 @@ def _judge_expected(
             for one, row in zip(expected, problems, strict=True)
         ]
     )
-    matched = [column is not None and not problems[row][column] for row, column in enumerate(columns)]
-    paired = {column for column in columns if column is not None}
     pairs = []
     for row, (one, column) in enumerate(zip(expected, columns, strict=True)):
-        why: list[str] = []
+        tag = why = None
         if column is None:
-            why = [f"{one.name} was not called"]
-            tags.append("missing_call")
-        elif not matched[row]:
+            tag, why = "missing_call", [f"{one.name} was not called"]
+        elif problems[row][column]:
+            tag = "wrong_tool" if made[column].name != one.name else "wrong_arguments"
             why = problems[row][column]
-            tags.append("wrong_tool" if made[column].name != one.name else "wrong_arguments")
-        messages.extend(f"call {row + 1} ({one.name}): {reason}" for reason in why[:1])
+        if tag is not None and why is not None:
+            judgement.wrong(tag, f"call {row + 1} ({one.name}): {why[0]}")
         pairs.append(
-            {"expected": row, "name": one.name, "call": column, "matched": matched[row], "why": why[:5]}
+            {
+                "expected": row,
+                "name": one.name,
+                "call": column,
+                "matched": tag is None,
+                "why": (why or [])[:5],
+            }
         )
-    surplus = [index for index in range(len(made)) if index not in paired]
-    evidence["pairs"] = pairs
-    evidence["surplus"] = [{"call": index, "name": made[index].name} for index in surplus[:20]]
+    surplus = sorted(set(range(len(made))) - set(columns))
+    judgement.evidence["pairs"] = pairs
+    judgement.evidence["surplus"] = [{"call": index, "name": made[index].name} for index in surplus[:20]]
     if order == "subset":
         return
     if len(made) != len(expected):
-        tags.append("wrong_count")
-        messages.append(f"expected {len(expected)} calls, got {len(made)}")
+        judgement.wrong("wrong_count", f"expected {_calls(len(expected))}, got {len(made)}")
     if surplus:
-        tags.append("extra_call")
-        messages.append(f"not expected: {', '.join(made[index].name for index in surplus[:3])}")
-    if order == "strict" and all(matched) and not surplus:
+        judgement.wrong("extra_call", f"not expected: {', '.join(made[index].name for index in surplus[:3])}")
+    if order == "strict" and not judgement.tags:
         in_order = align([[not reasons for reasons in row] for row in problems])
         if None in in_order:
-            tags.append("wrong_order")
             late = expected[in_order.index(None)].name
-            messages.append(f"the calls came in another order: {late} is out of place")
+            judgement.wrong("wrong_order", f"the calls came in another order: {late} is out of place")
 
 
-def _judge_forbidden(
-    params: Mapping[str, Json], made: list[_Made], tags: list[str], messages: list[str]
-) -> None:
+def _judge_forbidden(params: Mapping[str, Json], made: list[_Made], judgement: _Judgement) -> None:
     for entry in params.get("forbidden", ()):
         forbidden = _one_expected({"name": entry} if isinstance(entry, str) else entry, "allow")
         for index, call in enumerate(made):
             if not forbidden.problems(call):
-                tags.append("forbidden_call")
-                messages.append(f"call {index + 1} to {call.name} is forbidden")
+                judgement.wrong("forbidden_call", f"call {index + 1} to {call.name} is forbidden")
                 break
 
 
-def _judge_count(wanted: Json, n: int, tags: list[str], messages: list[str]) -> None:
+def _judge_count(wanted: Json, n: int, judgement: _Judgement) -> None:
     if wanted is None:
         return
-    least, most = (
-        (wanted.get("min", 0), wanted.get("max", n)) if isinstance(wanted, Mapping) else (wanted, wanted)
-    )
+    is_range = isinstance(wanted, Mapping)
+    least, most = (wanted.get("min", 0), wanted.get("max", n)) if is_range else (wanted, wanted)
     for bound in (least, most):
         if isinstance(bound, bool) or not isinstance(bound, int):
             raise ParametersError(f"n must be a whole number, got {bound!r}")
     if not least <= n <= most:
-        tags.append("wrong_count")
-        messages.append(f"expected {least if least == most else f'{least} to {most}'} calls, got {n}")
+        asked = _calls(least) if least == most else f"{least} to {_calls(most)}"
+        judgement.wrong("wrong_count", f"expected {asked}, got {n}")
+
+
+def _calls(n: int) -> str:
+    return "1 call" if n == 1 else f"{n} calls"
 
 
 def _expected(params: Mapping[str, Json]) -> list[_Expected]:

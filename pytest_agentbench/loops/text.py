@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 from pytest_agentbench.loops.context import Context
 from pytest_agentbench.loops.near import near_segment
@@ -98,7 +99,7 @@ def _is_counter(run: Run, tokens: Tokens) -> bool:
     moving = 0
     for slot in (index for index, word in enumerate(unit) if word.isdigit()):
         numbers = [int(word) for word in words[slot :: run.period] if word.isdigit()]
-        steps = {after - before for before, after in zip(numbers, numbers[1:], strict=False)}
+        steps = {after - before for before, after in pairwise(numbers)}
         if steps != {0}:
             moving += 1
             if len(steps) != 1:

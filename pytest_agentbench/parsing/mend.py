@@ -11,6 +11,7 @@ import math
 import re
 from dataclasses import dataclass
 
+from pytest_agentbench.parsing.quoted import CLOSING, QuotedError, read_string
 from pytest_agentbench.parsing.strict import MAX_DEPTH
 from pytest_agentbench.scenario import Json
 
@@ -28,11 +29,8 @@ _WORD = re.compile(r"[A-Za-z_$][\w$-]*")
 _BARE_KEY = re.compile(r"(?:[A-Za-z_$][\w$-]*|[0-9]+)(?=\s*:)")
 _KEY_AHEAD = re.compile(r"\s*(?:\"[^\"\\\n]*\"|'[^'\\\n]*'|[A-Za-z_$][\w$-]*)\s*:")
 _VALUE_AHEAD = re.compile(r"\s*(?:[\"'{\[\u201c]|-?[0-9]|(?:true|false|null|True|False|None)\b)")
-_PLAIN = re.compile(r"[^\"'\\\x00-\x1f\u201c\u201d\u2018\u2019]+")
 _WORDS: dict[str, Json] = {"true": True, "false": False, "null": None}
 _PYTHON_WORDS: dict[str, Json] = {"True": True, "False": False, "None": None}
-_ESCAPES = {'"': '"', "\\": "\\", "/": "/", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
-_CLOSING = {'"': '"', "'": "'", "\u201c": "\u201c\u201d", "\u201d": "\u201d", "\u2018": "\u2018\u2019"}
 _CLOSER = {dict: "}", list: "]"}
 
 
@@ -128,7 +126,7 @@ class _Mender:
         if char == "[":
             self.pos += 1
             return []
-        if char in _CLOSING and char:
+        if char in CLOSING and char:
             self.value = self.string(key=False)
         elif char == "":
             raise self.fail("truncated", open_ended=True)
@@ -195,7 +193,7 @@ class _Mender:
         char = self.peek()
         if char == "":
             raise self.fail("truncated", open_ended=True)
-        if char in _CLOSING:
+        if char in CLOSING:
             key = self.string(key=True)
         elif (bare := _BARE_KEY.match(self.text, self.pos)) is not None:
             self.tags["unquoted_key"] = None
@@ -270,49 +268,18 @@ class _Mender:
         return value
 
     def string(self, *, key: bool) -> str:
-        text = self.text
-        quote = text[self.pos]
-        if quote == "'":
-            self.tags["single_quotes"] = None
-        elif quote != '"':
-            self.tags["smart_quotes"] = None
-        self.pos += 1
-        parts: list[str] = []
-        while True:
-            plain = _PLAIN.match(text, self.pos)
-            if plain is not None:
-                parts.append(plain.group())
-                self.pos = plain.end()
-            char = self.peek()
-            if char == "":
-                raise self.fail("truncated", open_ended=True)
-            if char == "\\":
-                parts.append(self.escape(quote))
-            elif char in _CLOSING[quote]:
-                if key or self.closes():
-                    self.pos += 1
-                    break
-                if quote == '"':
-                    self.tags["unescaped_quote"] = None
-                parts.append(char)
-                self.pos += 1
-            else:
-                if char < " ":
-                    self.tags["control_char"] = None
-                parts.append(char)
-                self.pos += 1
-        value = "".join(parts)
-        if not value.isascii() and any("\ud800" <= char <= "\udfff" for char in value):
-            try:
-                joined = value.encode("utf-16-le", "surrogatepass").decode("utf-16-le")
-            except UnicodeDecodeError:  # half of a pair: no text can hold it
-                raise self.fail("bad_escape") from None
-            return joined
+        try:
+            value, self.pos = read_string(
+                self.text, self.pos, ends=_always if key else self.closes, tags=self.tags
+            )
+        except QuotedError as error:
+            self.pos = error.offset
+            raise self.fail(error.tag, open_ended=error.tag == "truncated") from None
         return value
 
-    def closes(self) -> bool:
-        """Whether the quote at ``pos`` ends a value: what follows must be able to follow a value."""
-        text, after = self.text, self.pos + 1
+    def closes(self, quote_at: int) -> bool:
+        """Whether the quote at ``quote_at`` ends a value: what follows must be able to follow a value."""
+        text, after = self.text, quote_at + 1
         match = _SPACE.match(text, after)
         at = match.end() if match is not None else after
         char = text[at : at + 1]
@@ -326,34 +293,14 @@ class _Mender:
             if rest[:1] in {"}", "]", ""} or rest[:2] in {"//", "/*"} or rest[:1] == "#":
                 return True
             ahead = _KEY_AHEAD if in_object else _VALUE_AHEAD
-            return ahead.match(text, at + 1) is not None or rest[:1] in _CLOSING
+            return ahead.match(text, at + 1) is not None or rest[:1] in CLOSING
         if text.startswith(("//", "/*", "#"), at):
             return True
         if SPECIAL_TOKEN.match(text, at) is not None:
             return True
         if in_object:  # a missing comma before the next key
-            return at > after and _KEY_AHEAD.match(text, at) is not None and char in _CLOSING
+            return at > after and _KEY_AHEAD.match(text, at) is not None and char in CLOSING
         return at > after and char in "\"'{["
-
-    def escape(self, quote: str) -> str:
-        text, at = self.text, self.pos
-        char = text[at + 1 : at + 2]
-        if char == "":
-            raise self.fail("truncated", open_ended=True)
-        self.pos += 2
-        if char in _ESCAPES:
-            return _ESCAPES[char]
-        if char == "'" and quote == "'":
-            return "'"
-        if char == "u" and re.fullmatch(r"[0-9a-fA-F]{4}", text[at + 2 : at + 6]) is not None:
-            self.pos += 4
-            return chr(int(text[at + 2 : at + 6], 16))
-        self.tags["bad_escape"] = None
-        if char == "'":
-            return "'"
-        if char < " ":
-            self.tags["control_char"] = None
-        return "\\" + char  # a Windows path, a regular expression, LaTeX: the backslash was meant
 
 
 _ORDINARY = frozenset('{}[],:"0123456789-tfn')
@@ -362,3 +309,8 @@ _ORDINARY = frozenset('{}[],:"0123456789-tfn')
 
 def _canonical(value: Json) -> str:
     return json.dumps(value, sort_keys=True)
+
+
+def _always(_index: int) -> bool:
+    """The first quote ends a key: a colon must follow it."""
+    return True

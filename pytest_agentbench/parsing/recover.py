@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from pytest_agentbench.parsing.mend import SPECIAL_TOKEN, MendError, mend
+from pytest_agentbench.parsing.peel import peel
 from pytest_agentbench.parsing.probe import probe
 from pytest_agentbench.parsing.strict import JsonSyntaxError, decode, parse_prefix, parse_strict
 from pytest_agentbench.sample import Parse
@@ -23,14 +24,6 @@ MAX_WORK = 1_000_000_000
 """Characters that json may count for its error messages, about 0.4 s."""
 MAX_CANDIDATES = 10_000
 
-_THINK = r"think|thinking|thought|reasoning|reflection|analysis|scratchpad"
-_REASONING = re.compile(
-    rf"(?:\s*<({_THINK})>.*?</\1>|\s*\[THINK\].*?\[/THINK\])++", re.DOTALL | re.IGNORECASE
-)
-_OPEN_REASONING = re.compile(rf"\s*(?:<(?:{_THINK})>|\[THINK\])", re.IGNORECASE)
-_END_OF_REASONING = re.compile(rf"</(?:{_THINK})>|\[/THINK\]", re.IGNORECASE)
-_FINAL_CHANNEL = re.compile(r"<\|channel\|>final[^<]{0,80}<\|message\|>")
-_TOKENS_AT_START = re.compile(rf"(?:\s*+(?:{SPECIAL_TOKEN.pattern}))++")
 _FENCE = re.compile(r"(?:```|~~~)[\w+.-]*")
 _WHOLE_FENCE = re.compile(r"(```|~~~)[\w+.-]*[ \t]*\r?\n(.*?)(?:\r?\n[ \t]*)?(?:\1\s*)?\Z", re.DOTALL)
 _BRACKET = re.compile(r"[{\[]")
@@ -85,7 +78,7 @@ def recover(text: str | bytes, *, roots: frozenset[str] | None = None) -> Recove
 
 
 def _beyond_strict(text: str, strict: JsonSyntaxError, roots: frozenset[str] | None) -> Recovered:
-    body, peeled = _peel(text)
+    body, peeled = peel(text)
     if not body:
         return Recovered(parse="none", tags=_unique(peeled, ["empty"]))
     whole = _whole_value(body, roots)
@@ -108,56 +101,6 @@ def _beyond_strict(text: str, strict: JsonSyntaxError, roots: frozenset[str] | N
     if candidates:
         return Recovered(parse="unparseable", tags=_unique(peeled, ["prose_around", "wrong_root"]))
     return Recovered(parse="unparseable", tags=_unique(peeled, [_why_nothing(body, strict)]))
-
-
-def _peel(text: str) -> tuple[str, list[str]]:
-    """``text`` without byte order mark, outer white space, special tokens and reasoning, and the tags."""
-    tags: list[str] = []
-    if text.startswith("\ufeff"):
-        tags.append("bom")
-    body = text.strip().strip("\ufeff").strip()
-    if "<|channel|>" in body:
-        channels = list(_FINAL_CHANNEL.finditer(body))
-        if channels:
-            tags += ["reasoning_block", "special_tokens"]
-            body = body[channels[-1].end() :]
-    at = 0
-    for pattern, tag in (
-        (_TOKENS_AT_START, "special_tokens"),
-        (_REASONING, "reasoning_block"),
-        (_TOKENS_AT_START, "special_tokens"),
-    ):
-        if (match := pattern.match(body, at)) is not None:
-            tags.append(tag)
-            at = match.end()
-    if _OPEN_REASONING.match(body, at) is not None:  # it never stopped thinking
-        return "", [*tags, "reasoning_block"]
-    body = body[at:].lstrip()
-    if not body.startswith(("{", "[")):
-        ends = list(_END_OF_REASONING.finditer(body))
-        if ends:  # chat templates that open the block in the prompt leave only its end in the reply
-            tags.append("reasoning_block")
-            body = body[ends[-1].end() :]
-            if (token := _TOKENS_AT_START.match(body)) is not None:
-                tags.append("special_tokens")
-                body = body[token.end() :]
-    end = _end_before_tokens(body)
-    if end < len(body):
-        tags.append("special_tokens")
-    return body[:end].strip(), tags
-
-
-def _end_before_tokens(body: str) -> int:
-    """Index in ``body`` after which there are only special tokens; its length when there are none."""
-    result = end = len(body)
-    while True:
-        while end and body[end - 1].isspace():
-            end -= 1
-        first = max(0, end - 70)
-        last = [match for match in SPECIAL_TOKEN.finditer(body, first, end) if match.end() == end]
-        if not last:
-            return result
-        result = end = last[-1].start()
 
 
 def _whole_value(body: str, roots: frozenset[str] | None) -> Recovered | None:

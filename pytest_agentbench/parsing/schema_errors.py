@@ -74,9 +74,8 @@ def schema_problem(schema: Json) -> str | None:
     import jsonschema
 
     try:
-        jsonschema.validators.validator_for(schema, default=jsonschema.Draft202012Validator).check_schema(
-            schema
-        )
+        cls: Any = jsonschema.validators.validator_for(schema, default=jsonschema.Draft202012Validator)
+        cls.check_schema(schema, format_checker=cls.FORMAT_CHECKER)
     except jsonschema.SchemaError as error:
         where = "/".join(map(str, error.absolute_path))
         return f"{where or 'the schema'}: {error.message[:_MESSAGE]}"
@@ -145,7 +144,7 @@ def _validator(schema: Json) -> Any:
 @lru_cache(maxsize=256)
 def _build(text: str) -> Any:
     import jsonschema
-    from jsonschema_specifications import REGISTRY
+    from jsonschema_specifications import REGISTRY  # type: ignore[import-untyped]
 
     schema = json.loads(text)
     cls = jsonschema.validators.validator_for(schema, default=jsonschema.Draft202012Validator)
@@ -266,7 +265,8 @@ def _meant_branch(error: Any) -> list[Any] | None:
     """
     branches: dict[Any, list[Any]] = {}
     for cause in error.context or ():
-        branches.setdefault(cause.schema_path[0], []).append(cause)
+        branch = cause.schema_path[0] if cause.schema_path else id(cause)  # a branch `false` has no path
+        branches.setdefault(branch, []).append(cause)
     if not branches:
         return None
     typed = [causes for causes in branches.values() if not any(_is_root_type(cause) for cause in causes)]

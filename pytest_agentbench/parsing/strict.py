@@ -155,32 +155,36 @@ _STRICT = json.JSONDecoder(object_pairs_hook=_pairs, parse_float=_float, parse_c
 _LENIENT = json.JSONDecoder(parse_float=_float, parse_constant=_constant)
 
 
+_TAG_OF_TEXT = (
+    (("'",), "single_quotes"),
+    (tuple("\u201c\u201d\u2018\u2019\u201e"), "smart_quotes"),
+    (("//", "/*", "#"), "comment"),
+    (("True", "False", "None"), "python_literal"),
+    (("nan", "inf", "-inf"), "nan_inf"),
+)
+
+
 def _tag(text: str, error: json.JSONDecodeError) -> str:
     """The syntax tag for what the C scanner stopped at; the text decides, messages differ by version."""
     at = error.pos
     char = text[at : at + 1]
-    if "control character" in error.msg:
-        return "control_char"
-    if "escape" in error.msg:
-        return "bad_escape"
-    if char == "" or error.msg.startswith("Unterminated"):
+    for words, tag in (
+        ("control character", "control_char"),
+        ("escape", "bad_escape"),
+        ("Untermin", "truncated"),
+    ):
+        if words in error.msg:
+            return tag
+    if char == "":
         return "truncated"
-    if char in "]}":
-        return "trailing_comma" if text[:at].rstrip(" \t\r\n").endswith(",") else "unbalanced"
-    if "trailing comma" in error.msg or (char == "," and text[at + 1 :].lstrip()[:1] in {"]", "}"}):
+    before = text[max(0, at - 100) : at].rstrip(" \t\r\n")
+    if "trailing comma" in error.msg or (char in "]}" and before.endswith(",")):
         return "trailing_comma"
-    if char == "'":
-        return "single_quotes"
-    if char in "\u201c\u201d\u2018\u2019\u201e":
-        return "smart_quotes"
-    if char in "/#":
-        return "comment"
-    if text.startswith(("True", "False", "None"), at):
-        return "python_literal"
-    if text.startswith(("nan", "inf", "-inf"), at):
-        return "nan_inf"
+    if char in "]}":
+        return "unbalanced"
+    for starts, tag in _TAG_OF_TEXT:
+        if text.startswith(starts, at):
+            return tag
     if "property name" in error.msg and (char.isalpha() or char in "_$"):
         return "unquoted_key"
-    if "delimiter" in error.msg and "," in error.msg:
-        return "missing_comma"
-    return "other"
+    return "missing_comma" if "',' delimiter" in error.msg else "other"

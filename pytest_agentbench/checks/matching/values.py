@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from pytest_agentbench.checks.base import ParametersError
 from pytest_agentbench.checks.matching.patterns import found
@@ -99,34 +99,64 @@ def _same_scalar(expected: Json, actual: Json) -> bool:
 
 
 def _by_matcher(name: str, argument: Json, actual: Json, extra_keys: bool, path: str) -> Iterator[str]:
-    if name == "$any":
-        return
     if name == "$optional":
         yield from _differences(argument, actual, extra_keys, path)
-    elif name == "$equals":
-        if json.dumps(argument, sort_keys=True) != json.dumps(actual, sort_keys=True):
-            yield _line(path, f"expected {_show(argument)}, got {_show(actual)}")
-    elif name == "$one_of":
-        if not isinstance(argument, (list, tuple)):
-            raise ParametersError(f"$one_of takes a list, got {_show(argument)}")
-        if all(mismatches(option, actual, extra_keys=extra_keys) for option in argument):
-            yield _line(path, f"expected one of {_show(argument)}, got {_show(actual)}")
     elif name == "$schema":
         from pytest_agentbench.parsing.schema_errors import schema_errors
 
         for error in schema_errors(argument, actual):
             yield _line(path, error.message)
-    elif name == "$number":
-        wanted = NumberRange.from_params(argument)
-        if isinstance(actual, bool) or not isinstance(actual, (int, float)) or not wanted.holds(actual):
+    elif name == "$one_of":
+        if not isinstance(argument, (list, tuple)):
+            raise ParametersError(f"$one_of takes a list, got {_show(argument)}")
+        if all(mismatches(option, actual, extra_keys=extra_keys) for option in argument):
+            yield _line(path, f"expected one of {_show(argument)}, got {_show(actual)}")
+    else:
+        wanted = _SIMPLE[name](argument, actual)
+        if wanted is not None:
             yield _line(path, f"expected {wanted}, got {_show(actual)}")
-    elif not isinstance(argument, str):
+
+
+def _not_any(_argument: Json, _actual: Json) -> str | None:
+    return None
+
+
+def _not_equal(argument: Json, actual: Json) -> str | None:
+    same = json.dumps(argument, sort_keys=True) == json.dumps(actual, sort_keys=True)
+    return None if same else _show(argument)
+
+
+def _not_matching(argument: Json, actual: Json) -> str | None:
+    pattern = _string("$regex", argument)
+    return None if isinstance(actual, str) and found(pattern, actual) else f"a match of {pattern!r}"
+
+
+def _not_alike(argument: Json, actual: Json) -> str | None:
+    wanted = _string("$fold", argument)
+    same = isinstance(actual, str) and actual.strip().casefold() == wanted.strip().casefold()
+    return None if same else f"{_show(wanted)} in any case"
+
+
+def _not_near(argument: Json, actual: Json) -> str | None:
+    wanted = NumberRange.from_params(argument)
+    number = isinstance(actual, (int, float)) and not isinstance(actual, bool)
+    return None if number and wanted.holds(actual) else str(wanted)
+
+
+_SIMPLE: dict[str, Callable[[Json, Json], str | None]] = {
+    "$any": _not_any,
+    "$equals": _not_equal,
+    "$regex": _not_matching,
+    "$fold": _not_alike,
+    "$number": _not_near,
+}
+"""What was expected, in words, when ``actual`` is not it; else None."""
+
+
+def _string(name: str, argument: Json) -> str:
+    if not isinstance(argument, str):
         raise ParametersError(f"{name} takes a string, got {_show(argument)}")
-    elif name == "$regex":
-        if not isinstance(actual, str) or not found(argument, actual):
-            yield _line(path, f"expected a match of {argument!r}, got {_show(actual)}")
-    elif not isinstance(actual, str) or actual.strip().casefold() != argument.strip().casefold():
-        yield _line(path, f"expected {_show(argument)} in any case, got {_show(actual)}")
+    return argument
 
 
 class NumberRange:
