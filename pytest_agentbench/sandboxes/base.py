@@ -48,7 +48,7 @@ def program_files(request: ExecutionRequest) -> dict[str, bytes]:
     Python then refuses the source, which is the model's failure and not ours.
 
     Raises:
-        SandboxError: A name is absolute, leads out of the work folder or names a folder.
+        SandboxError: A name is absolute, leads out of the work folder, or is a folder of another.
     """
     program = "main.py"
     while program in request.files:
@@ -61,6 +61,11 @@ def program_files(request: ExecutionRequest) -> dict[str, bytes]:
                 f"sandbox file name {name!r}: expected a relative name in the work folder, like 'data/in.csv'"
             )
         files[str(path)] = content.encode("utf-8", "surrogatepass")
+    for name in files:
+        if over := next(
+            (str(folder) for folder in PurePosixPath(name).parents if str(folder) in files), None
+        ):
+            raise SandboxError(f"sandbox file names {over!r} and {name!r}: the first is a file, not a folder")
     return files
 
 
