@@ -48,6 +48,7 @@ def test_the_container_is_sealed(
 ) -> None:
     monkeypatch.setenv("DEEPSEEK_API_KEY", "sk-secret")
     found: dict[str, Any] = {}
+    until(lambda: not containers_of(api, docker_backend.run_id))  # a result comes before the removal
 
     def look() -> None:
         client = engine.connect()
@@ -217,7 +218,8 @@ def test_a_missing_image_is_a_fault_of_ours(docker_backend: OpenBackend, api: An
         )
 
 
-def test_a_container_killed_from_outside_is_a_fault_of_ours(docker_backend: OpenBackend) -> None:
+def test_a_container_killed_from_outside_is_a_fault_of_ours(docker_backend: OpenBackend, api: Any) -> None:
+    until(lambda: not containers_of(api, docker_backend.run_id))
     mine = {"label": f"{labels.RUN}={docker_backend.run_id}", "status": "running"}
 
     def kill_when_running() -> None:
