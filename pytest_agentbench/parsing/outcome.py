@@ -12,7 +12,8 @@ _VALID_LEVEL: dict[Parse, Level] = {"strict": "L0", "extractable": "L1", "repair
 
 def judge(text: str | bytes, *, schema: Json, accept: Accept) -> JsonOutcome:
     """The outcome of a whole text against ``schema``; None as schema: any JSON is valid."""
-    from pytest_agentbench.parsing.schema_errors import root_types, schema_errors
+    from pytest_agentbench.parsing.schema_errors import schema_errors
+    from pytest_agentbench.parsing.schema_roots import root_types
 
     recovered = recover(text, roots=None if schema is None else root_types(schema))
     if recovered.parse == "none":

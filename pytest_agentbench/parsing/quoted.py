@@ -11,10 +11,11 @@ CLOSING = {'"': '"', "'": "'", "\u201c": "\u201c\u201d", "\u201d": "\u201d", "\u
 _PLAIN = re.compile(r"[^\"'\\\x00-\x1f\u201c\u201d\u2018\u2019]+")
 _ESCAPES = {'"': '"', "\\": "\\", "/": "/", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 _HEX = re.compile(r"[0-9a-fA-F]{4}")
+_PYTHON_HEX = re.compile(r"x([0-9a-fA-F]{2})|U(00(?:0[0-9a-fA-F]|10)[0-9a-fA-F]{4})")
 
 
 class QuotedError(Exception):
-    """A string that cannot be read: ``truncated`` at the end of the text, or half of a surrogate pair."""
+    """A string that cannot be read: ``truncated`` at the end of the text, or ``bad_escape``."""
 
     def __init__(self, tag: str, offset: int) -> None:
         super().__init__(f"{tag} at character {offset}")
@@ -31,7 +32,7 @@ def read_string(
     (``unescaped_quote``). What had to be mended is added to ``tags``.
 
     Raises:
-        QuotedError: it never ends, or holds a lone surrogate.
+        QuotedError: it never ends, or holds a lone surrogate or an escape that may be none.
     """
     quote = text[start]
     if quote != '"':
@@ -70,6 +71,10 @@ def _escape(text: str, at: int, quote: str, tags: dict[str, None]) -> tuple[str,
         return "'", at + 2
     if char == "u" and (digits := _HEX.match(text, at + 2)) is not None:
         return chr(int(digits.group(), 16)), at + 6
+    if (long := _PYTHON_HEX.match(text, at + 1)) is not None:
+        if quote != "'":  # an escape of Python, or a path with a folder of that name
+            raise QuotedError("bad_escape", at)
+        return chr(int(long.group(1) or long.group(2), 16)), long.end()
     tags["bad_escape"] = None
     if char == "'":
         return "'", at + 2

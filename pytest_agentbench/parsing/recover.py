@@ -54,7 +54,7 @@ def recover(text: str | bytes, *, roots: frozenset[str] | None = None) -> Recove
     """Read ``text`` as well as it goes; total: no input makes it raise.
 
     ``roots``: JSON types that the schema allows for the whole value (see
-    :func:`pytest_agentbench.parsing.schema_errors.root_types`); None: any. ``offset`` is where strict
+    :func:`pytest_agentbench.parsing.schema_roots.root_types`); None: any. ``offset`` is where strict
     parsing stopped.
     """
     if isinstance(text, bytes):

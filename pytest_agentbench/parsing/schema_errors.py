@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
+from pytest_agentbench.parsing.schema_roots import followed, pointer
 from pytest_agentbench.parsing.strict import JsonSyntaxError, parse_strict
 from pytest_agentbench.sample import SchemaError
 from pytest_agentbench.scenario import Json
@@ -16,7 +17,6 @@ MAX_ERRORS = 1_000
 """Errors kept of one value: a million wrong items say no more than a thousand."""
 
 _MESSAGE = 200
-_ALL_TYPES = frozenset({"object", "array", "string", "number", "integer", "boolean", "null"})
 _TAGS = {
     "enum": "enum",
     "const": "const",
@@ -45,6 +45,13 @@ _TAGS = {
     "additionalItems": "array_count",
     "items": "array_count",
     "unevaluatedItems": "array_count",
+}
+_FALSE_TAGS = {
+    "properties": "extra_key",
+    "patternProperties": "extra_key",
+    "propertyNames": "extra_key",
+    "items": "array_count",
+    "prefixItems": "array_count",
 }
 
 
@@ -80,49 +87,6 @@ def schema_problem(schema: Json) -> str | None:
         where = "/".join(map(str, error.absolute_path))
         return f"{where or 'the schema'}: {error.message[:_MESSAGE]}"
     return None
-
-
-def root_types(schema: Json) -> frozenset[str] | None:
-    """JSON types that ``schema`` allows for the whole value; None when it does not say."""
-    types = _types(schema, schema, 0)
-    return None if types >= _ALL_TYPES else types
-
-
-def _types(schema: Json, root: Json, depth: int) -> frozenset[str]:
-    if not isinstance(schema, Mapping) or depth > 16:
-        return _ALL_TYPES
-    types = _ALL_TYPES
-    if "type" in schema:
-        named = schema["type"]
-        types = frozenset([named] if isinstance(named, str) else named)
-        types |= {"integer"} if "number" in types else frozenset()
-    elif "properties" in schema or "required" in schema:
-        types = frozenset({"object"})
-    if isinstance(schema.get("$ref"), str):
-        types &= _types(_pointer(root, schema["$ref"]), root, depth + 1)
-    for keyword in ("anyOf", "oneOf"):
-        branches = schema.get(keyword)
-        if isinstance(branches, list) and branches:
-            types &= frozenset().union(*(_types(branch, root, depth + 1) for branch in branches))
-    for branch in schema.get("allOf", ()):
-        types &= _types(branch, root, depth + 1)
-    return types
-
-
-def _pointer(root: Json, reference: str) -> Json:
-    """What a local ``$ref`` leads to; None when it is not local or leads nowhere."""
-    if not reference.startswith("#"):
-        return None
-    node = root
-    for step in reference[1:].lstrip("/").split("/") if len(reference) > 1 else ():
-        name = step.replace("~1", "/").replace("~0", "~")
-        if isinstance(node, Mapping) and name in node:
-            node = node[name]
-        elif isinstance(node, list) and name.isdigit() and int(name) < len(node):
-            node = node[int(name)]
-        else:
-            return None
-    return node
 
 
 _by_identity: OrderedDict[int, tuple[Json, Any]] = OrderedDict()
@@ -162,7 +126,7 @@ def _describe(error: Any, root: Json) -> Iterator[SchemaError]:
         else:
             for cause in branch:
                 yield from _describe(cause, root)
-    elif keyword == "required":
+    elif keyword in {"required", "dependentRequired"}:
         yield _error("missing_required", (*path, *_missing(error)), error.message)
     elif keyword in {"additionalProperties", "unevaluatedProperties"} and isinstance(error.instance, Mapping):
         extra = _extra_keys(error)
@@ -172,9 +136,9 @@ def _describe(error: Any, root: Json) -> Iterator[SchemaError]:
             yield _error("extra_key", (*path, key), f"{key!r} is not allowed here")
     elif keyword == "type":
         yield _error(_type_tag(error, path, root), path, error.message)
-    elif keyword is None:  # the schema `false`
-        tag = "wrong_root" if not path else "array_count" if isinstance(path[-1], int) else "extra_key"
-        yield _error(tag, path, error.message)
+    elif keyword is None:  # the schema `false`, for which jsonschema drops the last step of the path
+        last = error.absolute_schema_path[-1] if error.absolute_schema_path else ""
+        yield _error(_FALSE_TAGS.get(last, "any_of" if last else "wrong_root"), path, error.message)
     else:
         yield _error(_TAGS.get(keyword, "any_of"), path, error.message)
 
@@ -191,8 +155,10 @@ def _error(tag: str, path: tuple[str | int, ...], message: str) -> SchemaError:
 
 
 def _missing(error: Any) -> tuple[str, ...]:
-    """The key that one `required` error is about: jsonschema yields one error a key and names it first."""
-    for key in error.validator_value:
+    """The key that one error is about: jsonschema yields one error a key, whose message names it first."""
+    wanted = error.validator_value
+    keys = wanted if isinstance(wanted, list) else [key for keys in wanted.values() for key in keys]
+    for key in keys:
         if isinstance(key, str) and key not in error.instance and error.message.startswith(repr(key)):
             return (key,)
     return ()
@@ -244,10 +210,11 @@ def _is_required(error: Any, root: Json) -> bool:
     holder: Json = None
     steps = list(error.absolute_schema_path)
     for step in steps[:-1]:
+        node = followed(node, root, step)  # jsonschema leaves some references out of the path
         if step == "properties" and isinstance(node, Mapping):
             holder = node
         if step == "$ref" and isinstance(node, Mapping):
-            node = _pointer(root, node.get("$ref", ""))
+            node = pointer(root, node.get("$ref", ""))
         elif (isinstance(node, Mapping) and step in node) or (
             isinstance(node, list) and isinstance(step, int)
         ):
