@@ -68,6 +68,14 @@ def test_a_gate_that_cannot_be_decided_is_a_warning_with_the_needed_number(
     assert "needs at least 149 samples, has 50" in told
 
 
+def test_a_misspelt_check_is_told_with_its_nearest_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(tmp_path / "a.bench.yaml", GOOD.format(id="a") + "checks: [{tool_cals: {n: 1}}]\n")
+    assert main(["validate", "."]) == 1
+    assert "did you mean 'tool_calls'?" in capsys.readouterr().out
+
+
 def test_a_file_named_twice_is_read_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write(tmp_path / "a.bench.yaml", GOOD.format(id="a"))
     assert main(["validate", ".", "a.bench.yaml"]) == 0

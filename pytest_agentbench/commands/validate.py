@@ -49,7 +49,13 @@ def run(args: argparse.Namespace) -> int:
         root = project_root(file, rootdir)
         defaults: Mapping[str, Any] = settings(root).get("defaults", {})
         try:
-            scenarios += load_file(file, root=root, defaults=defaults, check_parameters=checks.parameters)
+            scenarios += load_file(
+                file,
+                root=root,
+                defaults=defaults,
+                check_parameters=checks.parameters,
+                check_names=checks.names,
+            )
         except ScenarioError as error:
             problems += error.problems
     problems += repeated_ids(scenarios)
