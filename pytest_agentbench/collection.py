@@ -125,15 +125,19 @@ def attach_result(item: pytest.Item, report: pytest.TestReport) -> None:
         from pytest_agentbench.reports.junit import properties
 
         report.user_properties.extend(properties(item.result))
-        body = "\n".join(
-            [f"{gate.verdict}: {gate.explanation}" for gate in item.result.gates]
-            + [
-                f"[{f.tag}] {f.variant}, row {f.row}: {f.message}\n    {f.excerpt}"
-                for f in item.result.failures
-            ]
-        )
-        if body and item.result.outcome == "fail":
-            report.sections.append(("agentbench", body))
+        if item.result.outcome == "fail":
+            report.sections.append(("agentbench", _body(item.result)))
+
+
+def _body(result: CaseResult) -> str:
+    """The gates and the worst failures, one a line; what a model wrote cannot steer the terminal."""
+    from pytest_agentbench.reports.plain import neutralise
+
+    lines = [f"{gate.verdict}: {gate.explanation}" for gate in result.gates]
+    for failure in result.failures:
+        lines.append(f"[{failure.tag}] {failure.variant}, row {failure.row}: {failure.message}")
+        lines.append(f"    {failure.excerpt}")
+    return "\n".join(neutralise(line) for line in lines)
 
 
 def identity(item: CaseItem) -> dict[str, Any]:

@@ -109,10 +109,11 @@ class _CaseRun:
         )
         self.rendering = functools.cache(self._render)
         self.deterministic, self.honoured = self._look_at_request()
+        rate_gates = [spec for spec in self.scenario.gates if spec.metric != gate.SENSITIVITY_GATE]
+        self.gate_plans = [self._plan_gate(spec) for spec in rate_gates]
         self.gates = [
-            gate.GateProcess(spec, round_size=self.draws.round_size, cap=self._plan_gate(spec).cap)
-            for spec in self.scenario.gates
-            if spec.metric != gate.SENSITIVITY_GATE
+            gate.GateProcess(spec, round_size=self.draws.round_size, cap=plan.cap)
+            for spec, plan in zip(rate_gates, self.gate_plans, strict=True)
         ]
         self.samples: dict[int, Sample] = {}
         self.x_samples: list[Sample] = []
@@ -152,6 +153,16 @@ class _CaseRun:
         return self.draws.planned
 
     @property
+    def least(self) -> int:
+        """Samples before which no undecided gate can PASS, and at least those planned."""
+        needed = [
+            min(plan.needed, process.cap)
+            for plan, process in zip(self.gate_plans, self.gates, strict=True)
+            if process.verdict is None and plan.needed is not None and process.cap is not None
+        ]
+        return max([self.planned, *(self.draws.full_rounds(n) for n in needed)])
+
+    @property
     def limit(self) -> int:
         """Samples that may be sent, as things stand."""
         if self.stopped:
@@ -166,8 +177,13 @@ class _CaseRun:
             return self.planned
         return max(self.planned, *(process.cap or 0 for process in undecided))
 
+    @property
+    def window(self) -> int:
+        """Samples in flight."""
+        return self.options.concurrency or self.model.concurrency
+
     async def _draw_all(self) -> None:
-        window = self.options.concurrency or self.model.concurrency
+        window = self.window
         running: set[asyncio.Task[Sample]] = set()
         try:
             while True:
@@ -188,6 +204,11 @@ class _CaseRun:
         if self.redraws and not self.stopped:
             return self.redraws.pop(0)
         if self.next_index >= self.limit:
+            return None
+        # Beyond the least that a PASS takes, every sample may be the last that is needed: send on
+        # only when those before are judged, and never more than are in flight on chance.
+        lag = self.next_index - self.n_judged
+        if self.next_index >= self.least and (self.n_judged < self.least or lag >= self.window):
             return None
         self.next_index += 1
         return self.next_index - 1, 0
