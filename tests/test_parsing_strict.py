@@ -51,8 +51,10 @@ def test_what_json_writes_is_read_back(value: Any) -> None:
 def test_anything_else_raises_nothing_but_our_error(text: str | bytes) -> None:
     try:
         parse_strict(text)
+        offset = None
     except JsonSyntaxError as error:
-        assert error.offset is None or 0 <= error.offset <= len(text)
+        offset = error.offset
+    assert offset is None or 0 <= offset <= len(text)
 
 
 @pytest.mark.parametrize("text", ["NaN", "[Infinity]", "-Infinity", '{"a": 1e999}', "-1e999"])
@@ -168,8 +170,10 @@ def test_hostile_replies_are_answered_in_under_two_seconds_of_computing(text: st
     started = time.process_time()
     try:
         parse_strict(text)
+        tag = ""
     except JsonSyntaxError as error:
-        assert error.tag in {"too_deep", "truncated", "other", "missing_comma"}
+        tag = error.tag
+    assert tag in {"", "too_deep", "truncated", "other", "missing_comma"}
     assert time.process_time() - started < 2
 
 
@@ -181,12 +185,9 @@ def test_threads_do_not_disturb_one_another() -> None:
     wrong: list[int] = []
 
     def read(number: int) -> None:
-        for _ in range(300):
-            if parse_strict(json.dumps({"key": number, "list": [number] * 20})) != {
-                "key": number,
-                "list": [number] * 20,
-            }:
-                wrong.append(number)
+        value = {"key": number, "list": [number] * 20}
+        text = json.dumps(value)
+        wrong.extend(number for _ in range(300) if parse_strict(text) != value)
 
     threads = [threading.Thread(target=read, args=(number,)) for number in range(4)]
     for thread in threads:

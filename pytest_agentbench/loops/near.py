@@ -14,30 +14,25 @@ _PENALTY = COVERED / (1 - COVERED)
 """An uncovered token outweighs this many covered ones, so a sum of 0 is exactly 95 % covered."""
 
 
-def near_segment(grams: Grams) -> Run | None:
-    """The longest segment at least 95 % covered by 6-grams seen before, repeated often enough.
+def near_segments(grams: Grams) -> list[Run]:
+    """Segments at least 95 % covered by 6-grams seen before and repeated often enough, in order.
 
-    The period is the number of distinct 6-grams in it, which is the length of what repeats. None when
-    there is none of 100 tokens and a multiplicity of 2.5.
+    The period is the number of distinct 6-grams in one, which is the length of what repeats. Each has
+    at least 100 tokens and 2.5 times as many 6-grams as distinct ones.
     """
     three = grams.three
-    n = len(three) - 3
-    if n < MIN_TOKENS:
-        return None
+    if len(three) < MIN_TOKENS:
+        return []
     pairs = list(zip(three, three[3:], strict=False))
-    if len(set(pairs)) * 1.5 > n and n < 4 * MIN_TOKENS:
-        return None
-    covered = _covered(pairs, len(grams.ids))
-    best: Run | None = None
-    for start, end in _segments(covered):
-        length = end - start
-        if length < MIN_TOKENS or (best is not None and length <= best.length):
+    found = []
+    for start, end in _segments(_covered(pairs, len(grams.ids))):
+        if end - start < MIN_TOKENS:
             continue
         inside = pairs[start : end - GRAM + 1]
         distinct = len(set(inside))
         if len(inside) >= MULTIPLICITY * distinct:
-            best = Run(start=start, end=end, period=distinct)
-    return best
+            found.append(Run(start=start, end=end, period=distinct))
+    return found
 
 
 def _covered(pairs: list[tuple[int, int]], n_tokens: int) -> bytearray:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from pytest_agentbench.loops.context import Context
-from pytest_agentbench.loops.near import near_segment
+from pytest_agentbench.loops.near import near_segments
 from pytest_agentbench.loops.runs import Grams, Run, runs
 from pytest_agentbench.loops.tokens import Tokens
 from pytest_agentbench.sample import Loop
@@ -36,6 +36,15 @@ class _Searched:
             self._context = Context(self.text)
         return self._context.is_structured(*self.tokens.spans(run.start, run.end))
 
+    def runs_into_the_cut(self, run: Run) -> bool:
+        """Whether the limit, not the model, ended it."""
+        return self.truncated and run.end >= len(self.tokens) - CUT
+
+    def is_prose(self, run: Run) -> bool:
+        """Mostly words, and in no structure."""
+        n_words = sum(map(_has_letter, self.tokens.words[run.start : run.end]))
+        return n_words >= run.length / 2 and not self.in_structure(run)
+
 
 def find_loop(text: str, *, structured: bool, truncated: bool) -> Loop | None:
     """The loop in ``text`` that wastes most tokens, None when there is none; linear time.
@@ -56,13 +65,17 @@ def find_loop(text: str, *, structured: bool, truncated: bool) -> Loop | None:
         return _loop("exact", exact, searched)
     if structured:
         return None
-    segment = near_segment(grams)
-    if segment is not None and not searched.in_structure(segment):
-        return _loop("near", segment, searched)
+    near = _first(run for run in _by_waste(near_segments(grams)) if searched.is_prose(run))
+    if near is not None:
+        return _loop("near", near, searched)
     masked = tokens.masked()
     candidates = [] if masked is tokens.ids else _by_waste(runs(Grams(masked)))
-    counter = _first(run for run in candidates if _is_counter(run, tokens) and not searched.in_structure(run))
+    counter = _first(run for run in candidates if _is_counter(run, tokens) and searched.is_prose(run))
     return None if counter is None else _loop("counter", counter, searched)
+
+
+def _has_letter(word: str) -> bool:
+    return any(map(str.isalpha, word))
 
 
 def _first(found: Iterator[Run]) -> Run | None:
@@ -83,8 +96,8 @@ def _is_exact(run: Run, searched: _Searched) -> bool:
     if not ((repeats >= 4 and length >= 64) or (repeats >= 10 and length >= 32)):
         return False
     unit = searched.tokens.words[run.start : run.start + run.period]
-    if not any(character.isalpha() for word in unit for character in word):
-        return repeats >= 50 and length >= (150 if searched.truncated else 400)
+    if not any(map(_has_letter, unit)):
+        return repeats >= 50 and length >= (150 if searched.runs_into_the_cut(run) else 400)
     return (repeats >= 16 and length >= 100) or not searched.in_structure(run)
 
 
@@ -94,7 +107,7 @@ def _is_counter(run: Run, tokens: Tokens) -> bool:
         return False
     words = tokens.words[run.start : run.end]
     unit = words[: run.period]
-    if sum(any(character.isalpha() for character in word) for word in unit) < MIN_WORDS_OF_COUNTER:
+    if sum(map(_has_letter, unit)) < MIN_WORDS_OF_COUNTER:
         return False
     moving = 0
     for slot in (index for index, word in enumerate(unit) if word.isdigit()):
@@ -116,7 +129,7 @@ def _loop(kind: str, run: Run, searched: _Searched) -> Loop:
         period=run.period,
         repeats=run.repeats,
         start=run.start,
-        unterminated=searched.truncated and run.end >= len(searched.tokens) - CUT,
+        unterminated=searched.runs_into_the_cut(run),
         wasted_tokens=_wasted(run),
         excerpt=excerpt if end - begin <= EXCERPT_CHARACTERS else excerpt[:-1] + "…",
     )
