@@ -76,10 +76,11 @@ def resolve_inside(root: Path, folder: Path, reference: str) -> Path:
             return path
     except (OSError, RuntimeError) as error:
         raise ValueError(f"'{reference}' cannot be read: {error}") from None
+    if path.is_dir():
+        raise ValueError(f"'{reference}' is a folder, not a file")
     near = difflib.get_close_matches(path.name, _names(path.parent), n=1)
     hint = f", did you mean '{(Path(reference).parent / near[0]).as_posix()}'?" if near else ""
-    what = "is a folder, not a file" if path.is_dir() else "does not exist"
-    raise ValueError(f"file '{reference}' {what}{hint}")
+    raise ValueError(f"file '{reference}' does not exist{hint}")
 
 
 def settings(root: Path) -> Mapping[str, Json]:

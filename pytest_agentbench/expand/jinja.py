@@ -145,6 +145,9 @@ def compile_template(source: str) -> Compiled:
 def _refuse(tree: nodes.Template) -> None:
     for refused in tree.find_all(tuple(_REFUSED)):
         raise TemplateError(f"{_REFUSED[type(refused)]} is not allowed in a template", refused.lineno)
+    for const in tree.find_all(nodes.Const):
+        if isinstance(const.value, float) and not math.isfinite(const.value):
+            raise TemplateError("a number in the template is too large", const.lineno)
 
 
 def _one_expression(tree: nodes.Template) -> nodes.Expr | None:

@@ -60,6 +60,17 @@ class Document:
         """Whether neither ``path`` nor anything above or below it is bad."""
         return not any(bad[: len(path)] == path[: len(bad)] for bad in self.bad)
 
+    def drop(self, path: Path_) -> None:
+        """Takes the key at the end of ``path`` out of the document, which then goes on without it."""
+        *above, key = path
+        parent = self.node.find(above)
+        if isinstance(parent.children, dict) and isinstance(key, str) and key in parent.children:
+            del parent.children[key], parent.value[key]
+
+    def readable(self, *path: str | int) -> bool:
+        """Whether neither ``path`` nor anything above it is bad; something below it may be."""
+        return not any(bad == path[: len(bad)] for bad in self.bad)
+
     def has(self, *path: str | int) -> bool:
         """Whether there is a value at ``path`` and it is not bad."""
         return self.present(*path) and self.ok(*path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 from pytest_agentbench.loader.document import Path_, dotted
@@ -37,7 +37,7 @@ _TRUTH = frozenset({"yes", "no", "on", "off", "y", "n"})
 class Finding:
     """One mistake. ``kind``: ``unknown`` and ``missing`` keys, a ``key`` that is no name, or a ``value``.
 
-    ``meant`` is the known key that an unknown one was taken for.
+    ``meant`` is the missing key that an unknown one was taken for.
     """
 
     path: Path_
@@ -56,7 +56,9 @@ def explain(errors: Iterable[ValidationError], base: Path_ = ()) -> Iterator[Fin
     missing = {finding.path for finding in findings if finding.kind == "missing"}
     meant = {(*finding.path[:-1], finding.meant) for finding in findings if finding.meant} & missing
     for finding in dict.fromkeys(findings):
-        if finding.kind != "missing" or finding.path not in meant:
+        if finding.meant and (*finding.path[:-1], finding.meant) not in meant:
+            yield replace(finding, meant=None)
+        elif finding.kind != "missing" or finding.path not in meant:
             yield finding
 
 
@@ -174,7 +176,8 @@ def _branches(error: ValidationError, path: Path_, base: Path_) -> Iterator[Find
             yield from _no_branch(error, path, [key for missing in keys.values() for key in missing])
             return
     best = min(meant, key=lambda n: (len(_missing(meant[n])), len(meant[n]), n))
-    yield from explain(meant[best], base)
+    for inner in meant[best]:
+        yield from _one(inner, base)
 
 
 def _no_branch(error: ValidationError, path: Path_, keys: Sequence[str]) -> Iterator[Finding]:

@@ -151,7 +151,7 @@ def _templates(document: Document) -> Iterator[tuple[Path_, str]]:
     sections: list[Path_] = [("prompt",), ("answer", "json", "expect"), ("sandbox", "files"), ("reference",)]
     sections += [("answer", name) for name in ("text", "tool_calls", "code")]
     for section in sections:
-        if document.has(*section):
+        if document.present(*section):
             yield from _strings(document, section)
     for path, variant in document.items("variants"):
         for key in ("system", "user", "messages"):
@@ -163,7 +163,7 @@ def _templates(document: Document) -> Iterator[tuple[Path_, str]]:
 
 def _strings(document: Document, path: Path_) -> Iterator[tuple[Path_, str]]:
     """The strings with templates at and below ``path``."""
-    if not document.ok(*path):
+    if not document.readable(*path):
         return
     value = document.node.find(path).value
     if isinstance(value, str):

@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 
 from pytest_agentbench.loader.data import shown_path
 from pytest_agentbench.loader.document import Document, Path_, dotted
-from pytest_agentbench.loader.explain import explain
+from pytest_agentbench.loader.explain import Finding, explain
 from pytest_agentbench.loader.records import parse_json
 from pytest_agentbench.loader.yaml_core import parse
 from pytest_agentbench.scenario import Json
@@ -51,13 +51,18 @@ def read_schema(document: Document, path: Path_) -> Json:
     except ValueError as error:
         document.problem(path, f"{dotted(path)}: {error}")
     else:
-        found = [*explain(_of_schemas().iter_errors(schema), path)]
+        found = schema_mistakes(schema, path)
         for finding in found:
             document.problem(
                 finding.path, f"not a JSON Schema: {finding.message}", key=finding.kind != "value"
             )
         return None if found else schema
     return None
+
+
+def schema_mistakes(schema: Json, path: Path_ = ()) -> list[Finding]:
+    """Where ``schema``, which stands at ``path``, is no JSON Schema of draft 2020-12."""
+    return list(explain(_of_schemas().iter_errors(schema), path))
 
 
 @functools.cache

@@ -74,6 +74,7 @@ def note(document: Document, finding: Finding) -> None:
     path = finding.path
     if finding.kind == "unknown":
         document.note(document.at(path, key=True), finding.message)
+        document.drop(path)
         if finding.meant:
             document.bad.add((*path[:-1], finding.meant))
     elif finding.kind == "missing":

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 
 from pytest_agentbench.loader.document import Document, Path_
-from pytest_agentbench.loader.schemas import read_json_file, read_schema
+from pytest_agentbench.loader.schemas import read_json_file, read_schema, schema_mistakes
 from pytest_agentbench.loader.suggest import did_you_mean, shown
 from pytest_agentbench.scenario import Json, Tool, ToolResponse, ToolRule
 
@@ -39,6 +39,9 @@ def _from_file(document: Document) -> tuple[Tool, ...]:
         document.problem(where, f"tools: {error}")
         return ()
     names = [function["name"] for function in functions]
+    for function in functions:
+        for mistake in schema_mistakes(function.get("parameters") or {}, (function["name"], "parameters")):
+            document.problem(where, f"tools: not a JSON Schema in '{value['file']}': {mistake.message}")
     for path, _ in document.items("tools", "mocks"):
         if path[-1] not in names:
             hint = did_you_mean(str(path[-1]), names, otherwise_list=True)

@@ -131,7 +131,11 @@ class _Parser:
             pass
         except (YAMLError, UnicodeEncodeError) as error:
             problem = syntax_problem(error, self.text, self.file)
-            if not any(other.location.line == problem.location.line for other in self.problems):
+            same = [other for other in self.problems if other.location.line == problem.location.line]
+            if problem.location in [other.location for other in same]:
+                self.problems.remove(same[-1])  # an unquoted {{, now with the text behind it
+                same = []
+            if not same:
                 self.problems.append(problem)
         return nodes, self.problems
 

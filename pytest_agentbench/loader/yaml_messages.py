@@ -33,6 +33,11 @@ _ADVICE = (
     ),
     ("did not find expected key", "", "a key is expected here: wrong indent, or text after a closing quote"),
     ("did not find expected '-'", "", "a '-' is expected here: a key stands at the indent of a list"),
+    (
+        "did not find expected node content",
+        "",
+        "a value is missing here, or a '[' or '{' above is not closed",
+    ),
     ("undefined tag handle", "", "an unknown tag: put text that begins with '!' in quotes"),
     ("incompatible YAML document", "", "only YAML 1.1 and 1.2 can be read"),
     (
