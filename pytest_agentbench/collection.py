@@ -98,7 +98,10 @@ class CaseItem(pytest.Item):
 
     def runtest(self) -> None:
         """Draw the samples and judge them."""
+        from pytest_agentbench.reports.junit import properties
+
         self.result = result = self.config.stash[BENCH].run(self.case)
+        self.user_properties.extend(properties(result))
         if result.outcome == "fail":
             raise CaseFailedError(result)
         if result.outcome != "pass":
@@ -122,9 +125,6 @@ def attach_result(item: pytest.Item, report: pytest.TestReport) -> None:
     """Put a case's result on its report, in builtins: it must cross a process boundary."""
     if isinstance(item, CaseItem) and report.when == "call" and item.result is not None:
         report.agentbench = to_wire(item.result)  # type: ignore[attr-defined]
-        from pytest_agentbench.reports.junit import properties
-
-        report.user_properties.extend(properties(item.result))
         if item.result.outcome == "fail":
             report.sections.append(("agentbench", _body(item.result)))
 

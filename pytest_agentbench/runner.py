@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from pytest_agentbench import gate
 from pytest_agentbench.agent import merge_sampling, run_sample, skip_reason
 from pytest_agentbench.draws import Draws
-from pytest_agentbench.errors import LimitReachedError
+from pytest_agentbench.errors import LimitReachedError, QuotaExhaustedError
 from pytest_agentbench.evidence import worst_failures
 from pytest_agentbench.expand import render
 from pytest_agentbench.gate.prompt_sensitivity import DEFAULT_MAX_SPREAD
@@ -122,7 +122,7 @@ class _CaseRun:
         self.next_index = 0
         self.n_judged = 0
         self.said_planned = 0
-        self.seen_replies: set[tuple[str, str]] = set()
+        self.seen_replies: dict[tuple[str, str], tuple[int, Mapping[str, Json]]] = {}
         self.n_repeated = 0
         self.stopped = ""
         self.sandbox_backend: str | None = None
@@ -233,7 +233,7 @@ class _CaseRun:
     def _take(self, task: asyncio.Task[Sample]) -> None:
         try:
             sample = task.result()
-        except LimitReachedError as error:
+        except (LimitReachedError, QuotaExhaustedError) as error:
             self.stopped = self.stopped or str(error)
             return
         if sample.status == "ok":
@@ -255,13 +255,16 @@ class _CaseRun:
             self.redraws.append((sample.index, sample.redraw + 1))
 
     def _repeats(self, sample: Sample) -> bool:
-        """Whether a cache answered: the same request got a response id that was seen before."""
-        response_id = sample.turns[0].reply.response_id if sample.turns else None
-        if response_id is None:
+        """Whether a cache answered: the same request got the same reply under the same id before.
+
+        The id alone is not enough, since some servers give every reply the same one.
+        """
+        reply = sample.turns[0].reply if sample.turns else None
+        if reply is None or reply.response_id is None:
             return False
-        key = (sample.request_digest, response_id)
-        if key not in self.seen_replies:
-            self.seen_replies.add(key)
+        key = (sample.request_digest, reply.response_id)
+        known = self.seen_replies.setdefault(key, (sample.index, reply.message))
+        if known[0] == sample.index or known[1] != reply.message:
             return False
         self.n_repeated += 1
         self.stopped = self.stopped or (

@@ -184,6 +184,12 @@ def test_a_cache_is_no_draw() -> None:
     assert broker.progress.n_calls <= 4
 
 
+def test_an_id_that_is_the_same_for_every_reply_is_no_cache() -> None:
+    text = ONE.replace("{min: 0.8}", "{min: 0.8, decide: fixed}")
+    result, _ = run(text, lambda _body, n: completion(f"ok {n}", response_id="same"))
+    assert result.tally.n_samples == 20
+
+
 def test_the_command_lines_repeats_and_temperature_win() -> None:
     seen: list[Any] = []
     options = RunOptions(repeats=3, sampling={"temperature": 0.1})
