@@ -7,7 +7,7 @@ import json
 import subprocess
 import sys
 import time
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from check_subjects import HERE, evaluate, here, rendering, turn
@@ -90,6 +90,12 @@ def test_the_expected_values_are_a_finding_of_their_own() -> None:
     assert nothing.findings[0].status == "not_applicable"
 
 
+def test_matchers_may_stand_among_the_expected_values() -> None:
+    asked = JsonAnswer(expect={"id": {"$regex": "^R-[0-9]+$"}}, has_expect=True)
+    assert evaluate(rendering(json=asked), turn('{"id": "R-12"}')).passed
+    assert not evaluate(rendering(json=asked), turn('{"id": "12"}')).passed
+
+
 def test_null_may_be_expected() -> None:
     asked = JsonAnswer(expect=None, has_expect=True)
     assert evaluate(rendering(json=asked), turn("null")).passed
@@ -144,7 +150,7 @@ def test_one_failed_check_fails_the_sample_and_all_are_reported() -> None:
 def test_a_check_that_does_not_apply_fails_nothing() -> None:
     class Silent:
         NAME = "silent-in-tests"
-        PARAMETERS: dict[str, Any] = {}
+        PARAMETERS: ClassVar[dict[str, Any]] = {}
 
         async def check(self, params: Any, subject: checks.Subject) -> Finding:
             return Finding(check=self.NAME, status="not_applicable", message=f"{params} {subject.text}")

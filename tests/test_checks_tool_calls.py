@@ -94,6 +94,12 @@ def test_arguments_that_do_not_parse_match_nothing_that_names_arguments() -> Non
     assert judge({"expect": [A]}, ("f", {"x": 1})).tags == ("wrong_arguments",)
 
 
+def test_a_pattern_stands_for_an_argument() -> None:
+    params = {"expect": [expected("f", x={"$regex": "^R-"})]}
+    assert judge(params, call("f", x="R-1")).status == "passed"
+    assert judge(params, call("f", x="1")).message == """call 1 (f): x: expected a match of '^R-', got "1\""""
+
+
 def test_no_call_may_come_where_none_is_expected() -> None:
     assert judge({"expect": []}).status == "passed"
     assert judge({"expect": []}, CALL_A).tags == ("wrong_count", "extra_call")

@@ -120,7 +120,7 @@ async def evaluate(
     )
     findings = []
     if asked is not None and asked.has_expect and outcome is not None:
-        findings.append(answer.compare(asked.expect, outcome))
+        findings.append(await answer.compare(asked.expect, outcome))
     for spec in rendering.checks:
         try:
             findings.append(await get(spec.name).check(spec.params, subject))

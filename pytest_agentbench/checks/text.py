@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pytest_agentbench.checks.base import TEMPLATE, ParametersError, Subject
-from pytest_agentbench.checks.matching.patterns import found
+from pytest_agentbench.checks.matching.patterns import apart, found
 from pytest_agentbench.checks.matching.values import NumberRange
 from pytest_agentbench.sample import Finding
 from pytest_agentbench.scenario import Json
@@ -78,7 +78,8 @@ async def check(params: Json, subject: Subject) -> Finding:
     Text is compared in Unicode's composed form (NFC). An answer that is absent is empty text.
     """
     text = _normal(subject.text)
-    wrong = [(tag, message) for tag, message in _failures(params, text)]
+    searches = "regex" in params or "not_regex" in params
+    wrong = await apart(_all_failures, params, text) if searches else _all_failures(params, text)
     if not wrong:
         return Finding(check=NAME, status="passed")
     return Finding(
@@ -88,6 +89,10 @@ async def check(params: Json, subject: Subject) -> Finding:
         tags=tuple(dict.fromkeys(tag for tag, _ in wrong)),
         evidence={"failures": [message for _, message in wrong]},
     )
+
+
+def _all_failures(params: Mapping[str, Json], text: str) -> list[tuple[str, str]]:
+    return list(_failures(params, text))
 
 
 def _failures(params: Mapping[str, Json], text: str) -> Iterator[tuple[str, str]]:

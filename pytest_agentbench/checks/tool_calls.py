@@ -8,6 +8,7 @@ from typing import Any
 
 from pytest_agentbench.checks.base import TEMPLATE, ParametersError, Subject
 from pytest_agentbench.checks.matching.assignment import align, assign
+from pytest_agentbench.checks.matching.patterns import apart, has_pattern
 from pytest_agentbench.checks.matching.values import mismatches
 from pytest_agentbench.checks.measurements.arguments import call_in_content
 from pytest_agentbench.parsing.strict import JsonSyntaxError, parse_strict
@@ -118,6 +119,10 @@ async def check(params: Json, subject: Subject) -> Finding:
     Raises:
         ParametersError: a rendered parameter makes no sense.
     """
+    return await apart(_judge, params, subject) if has_pattern(params) else _judge(params, subject)
+
+
+def _judge(params: Mapping[str, Json], subject: Subject) -> Finding:
     made = [_made(call) for call in subject.calls]
     judgement = _Judgement()
     judgement.evidence["n_calls"] = len(made)

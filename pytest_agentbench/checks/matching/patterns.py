@@ -6,16 +6,19 @@ on this text runs here; any other runs in a child process that is killed after :
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import subprocess
 import sys
 import warnings
+from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 from pytest_agentbench.checks.base import ParametersError
 
+T = TypeVar("T")
 LIMIT_S = 2.0
 CHEAP_STEPS = 20_000_000
 """Steps that ``re`` does in about 0.2 s."""
@@ -23,6 +26,18 @@ CHEAP_STEPS = 20_000_000
 _CHILD = (
     "import json,re,sys;p,t,f=json.load(sys.stdin);sys.stdout.write(str(int(re.search(p,t,f) is not None)))"
 )
+
+
+async def apart(function: Callable[..., T], *args: Any) -> T:
+    """``function(*args)`` in a thread, so that a slow search holds up one sample and not the event loop."""
+    return await asyncio.to_thread(function, *args)
+
+
+def has_pattern(expected: Any) -> bool:
+    """Whether a ``$regex`` stands anywhere in an expected value."""
+    if isinstance(expected, Mapping):
+        return "$regex" in expected or any(map(has_pattern, expected.values()))
+    return isinstance(expected, (list, tuple)) and any(map(has_pattern, expected))
 
 
 def found(pattern: str, text: str, *, ignore_case: bool = False) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pytest_agentbench.checks.matching.patterns import apart, has_pattern
 from pytest_agentbench.checks.matching.values import mismatches
 from pytest_agentbench.parsing.outcome import absent, judge, unparseable
 from pytest_agentbench.sample import Finding, JsonOutcome, Turn
@@ -29,14 +30,14 @@ def measure(asked: JsonAnswer, turns: tuple[Turn, ...], ended: str) -> JsonOutco
     return judge(reply.content or "", schema=asked.schema, accept=asked.accept)
 
 
-def compare(expect: Json, outcome: JsonOutcome) -> Finding:
+async def compare(expect: Json, outcome: JsonOutcome) -> Finding:
     """Whether the value says what was expected: expected keys with these values, lists and scalars exactly.
 
     Not applicable where there is no value to compare: that sample fails its contract already.
     """
     if outcome.parse in {"unparseable", "none"}:
         return Finding(check=CHECK, status="not_applicable", message="there is no value to compare")
-    wrong = mismatches(expect, outcome.value, extra_keys=True)
+    wrong = await apart(_compare, expect, outcome) if has_pattern(expect) else _compare(expect, outcome)
     if not wrong:
         return Finding(check=CHECK, status="passed")
     return Finding(
@@ -46,3 +47,7 @@ def compare(expect: Json, outcome: JsonOutcome) -> Finding:
         tags=("json_expect",),
         evidence={"mismatches": wrong[:20], "n_mismatches": len(wrong)},
     )
+
+
+def _compare(expect: Json, outcome: JsonOutcome) -> list[str]:
+    return mismatches(expect, outcome.value, extra_keys=True)
