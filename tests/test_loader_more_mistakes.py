@@ -96,6 +96,10 @@ CASES = {
         "tools: [{name: a, returns: {template: '{{ arg.x }}'}}]\n",
         "'arg' is undefined, did you mean 'args'?",
     ),
+    "condition on the call itself": (
+        "tools: [{name: a, when: [{args: {x: '{{ args.y }}'}, value: 1}]}]\n",
+        "'args' is undefined",
+    ),
     "template of a tool": (
         "tools: [{name: a, returns: {value: {x: '{{ args.'}}}]\n",
         "template syntax: expected name or number",

@@ -20,7 +20,7 @@ from pytest_agentbench.loader.structure import note
 from pytest_agentbench.loader.suggest import did_you_mean
 from pytest_agentbench.scenario import Json, Scenario, Variant
 
-_OF_TOOLS = frozenset({"args", "n"})
+_OF_TOOLS = {"args", "n"}
 """What a tool's templates may use beside the names of the row."""
 
 
@@ -85,7 +85,7 @@ def prove(
     if not digest and rows is not None:
         _find_faults(document, rows[0])
     if rows is not None:
-        _check_tool_templates(document, rows[0][0])
+        _check_tool_templates(document, set.intersection(*map(set, rows[0])))
         if check is not None:
             _check_parameters(document, rows[0], check)
     return digest
@@ -174,25 +174,32 @@ def _strings(document: Document, path: Path_) -> Iterator[tuple[Path_, str]]:
             yield from _strings(document, (*path, step))
 
 
-def _check_tool_templates(document: Document, row: Mapping[str, Json]) -> None:
-    """Tools are rendered per call, with its arguments: here only the names in them are checked."""
+def _check_tool_templates(document: Document, names: set[str]) -> None:
+    """Tools are rendered per call, with its arguments: here only the names in them are checked.
+
+    ``names`` are those that every row has; what a call must hold (``when``) cannot use the call.
+    """
     below: list[Path_] = [path for path, _ in document.items("tools")]
     if isinstance(document.get("tools"), Mapping):
         below = [path for path, _ in document.items("tools", "mocks")]
-    known = {*row, *_OF_TOOLS}
     for tool in below:
         for key in ("when", "returns"):
             if not document.has(*tool, key):
                 continue
             for path, text in _strings(document, (*tool, key)):
-                try:
-                    unknown = sorted(names_in(text) - known)
-                except TemplateError as error:
-                    document.problem(path, str(error))
-                    continue
-                if unknown:
-                    hint = did_you_mean(unknown[0], known, otherwise_list=True)
-                    document.problem(path, f"'{unknown[0]}' is undefined{hint}")
+                is_condition = "args" in path[len(tool) :]
+                _check_names(document, path, text, names if is_condition else names | _OF_TOOLS)
+
+
+def _check_names(document: Document, path: Path_, text: str, known: set[str]) -> None:
+    try:
+        unknown = sorted(names_in(text) - known)
+    except TemplateError as error:
+        document.problem(path, str(error))
+        return
+    if unknown:
+        hint = did_you_mean(unknown[0], known, otherwise_list=True)
+        document.problem(path, f"'{unknown[0]}' is undefined{hint}")
 
 
 def _check_parameters(document: Document, rows: Sequence[Mapping[str, Json]], check: CheckParameters) -> None:
@@ -218,4 +225,4 @@ def _check_parameters(document: Document, rows: Sequence[Mapping[str, Json]], ch
 
 @functools.lru_cache(maxsize=64)
 def _validator_of(schema: str) -> Draft202012Validator:
-    return Draft202012Validator(json.loads(schema))
+    return Draft202012Validator(json.loads(schema), format_checker=Draft202012Validator.FORMAT_CHECKER)

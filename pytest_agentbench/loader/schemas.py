@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -62,7 +63,14 @@ def read_schema(document: Document, path: Path_) -> Json:
 
 def schema_mistakes(schema: Json, path: Path_ = ()) -> list[Finding]:
     """Where ``schema``, which stands at ``path``, is no JSON Schema of draft 2020-12."""
+    if _is_schema(json.dumps(schema)):
+        return []
     return list(explain(_of_schemas().iter_errors(schema), path))
+
+
+@functools.lru_cache(maxsize=256)
+def _is_schema(text: str) -> bool:
+    return _of_schemas().is_valid(json.loads(text))
 
 
 @functools.cache
