@@ -122,7 +122,7 @@ def _is_counter(run: Run, tokens: Tokens) -> bool:
 
 def _loop(kind: str, run: Run, searched: _Searched) -> Loop:
     begin, end = searched.tokens.spans(run.start, run.end)
-    excerpt = searched.text[begin : min(end, begin + EXCERPT_CHARACTERS)]
+    excerpt = searched.text[begin:end].lstrip(" .,;:!?\n\t") or searched.text[begin:end]
     return Loop(
         kind=kind,
         where="answer",
@@ -131,5 +131,5 @@ def _loop(kind: str, run: Run, searched: _Searched) -> Loop:
         start=run.start,
         unterminated=searched.runs_into_the_cut(run),
         wasted_tokens=_wasted(run),
-        excerpt=excerpt if end - begin <= EXCERPT_CHARACTERS else excerpt[:-1] + "…",
+        excerpt=excerpt if len(excerpt) <= EXCERPT_CHARACTERS else excerpt[: EXCERPT_CHARACTERS - 1] + "…",
     )
