@@ -10,6 +10,7 @@ import pytest
 
 from pytest_agentbench.errors import AgentbenchError, ScenarioError
 from pytest_agentbench.loader import load_file
+from pytest_agentbench.resources import project_root
 from pytest_agentbench.runner import Case
 from pytest_agentbench.verdict import CaseResult
 from pytest_agentbench.wire import to_wire
@@ -27,8 +28,9 @@ class Bench(Protocol):
     models: Sequence[Model]
     missing_keys: Mapping[str, str]
     """Model name -> why its cases cannot run (``--agentbench-missing-key=skip``)."""
-    root: Path
     defaults: Mapping[str, Any]
+    cache: Path | None
+    """Where loaded files are kept for the other workers; None: nowhere."""
     scenario_files: dict[str, str]
     """Scenario id -> the file it was collected from."""
 
@@ -57,7 +59,12 @@ class ScenarioFile(pytest.File):
         bench = self.config.stash[BENCH]
         try:
             scenarios = load_file(
-                self.path, root=bench.root, defaults=bench.defaults, check_parameters=checks.parameters
+                self.path,
+                root=project_root(self.path, self.config.rootpath),
+                defaults=bench.defaults,
+                check_parameters=checks.parameters,
+                check_names=checks.names,
+                cache=bench.cache,
             )
         except ScenarioError as error:
             raise self.CollectError(str(error)) from error

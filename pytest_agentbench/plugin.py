@@ -6,6 +6,8 @@ and the standard library, and registers no other plugin.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 SUFFIX = ".bench.yaml"
@@ -119,9 +121,9 @@ def pytest_configure(config: pytest.Config) -> None:
                 )
 
 
-def pytest_collect_file(file_path: object, parent: pytest.Collector) -> pytest.Collector | None:
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
     """Scenario files are ours when we are on, and nobody's otherwise."""
-    if not parent.config.option.agentbench or not str(file_path).endswith(SUFFIX):
+    if not parent.config.option.agentbench or not file_path.name.endswith(SUFFIX):
         return None
     from pytest_agentbench.collection import ScenarioFile
 

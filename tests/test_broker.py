@@ -51,7 +51,6 @@ async def broker_and_client(
     *,
     concurrency: int | None = None,
     max_calls: int | None = None,
-    sandbox: str = "none",
 ) -> AsyncIterator[tuple[Broker, BrokerClient]]:
     settings = BrokerSettings(
         run_id="r",
@@ -59,7 +58,7 @@ async def broker_and_client(
         keys={},
         concurrency=concurrency,
         max_calls=max_calls,
-        sandbox=sandbox,
+        sandbox="none",
     )
     broker = Broker(settings, journal=journal)
     server = BrokerServer(broker)

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_agentbench import model, sample, scenario, verdict, wire
+from pytest_agentbench.errors import Location
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-1000, 1000) | st.text(max_size=5),
@@ -75,7 +76,7 @@ def test_what_is_not_ours_is_refused() -> None:
 
 
 def test_a_sandbox_is_needed_by_a_code_check_or_a_sandbox_tool() -> None:
-    location = scenario.Location(file="a", line=1, col=1)
+    location = Location(file="a", line=1, col=1)
     base = scenario.Variant(id="base", variant_class="base", messages=())
     plain = scenario.Scenario(id="a", location=location, variants=(base,))
     check = scenario.CheckSpec(name="code", params={}, location=location)

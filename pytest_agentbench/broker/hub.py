@@ -9,9 +9,9 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from pytest_agentbench.errors import LimitReachedError, QuotaExhaustedError
+from pytest_agentbench.errors import LimitReachedError, QuotaExhaustedError, SandboxError
 from pytest_agentbench.model import Model
 from pytest_agentbench.sample import CallRequest, Execution, ExecutionRequest, Reply, Sample
 from pytest_agentbench.storage import Journal
@@ -43,7 +43,7 @@ class BrokerSettings:
     models: Sequence[Model]
     keys: Mapping[str, str | None]
     """By model name; never logged, never sent to a worker."""
-    sandbox: str = "auto"
+    sandbox: Literal["auto", "docker", "wasm", "none"] = "auto"
     concurrency: int | None = None
     max_calls: int | None = None
 
@@ -196,7 +196,14 @@ class Broker:
         if name is None:
             return None, sandboxes.reason("any") or "no sandbox"
         reason = sandboxes.reason(name)
-        return (name, "") if reason is None else (None, reason)
+        if reason is not None:
+            return None, reason
+        try:
+            # Sweeping and compiling are done here, once, so that no sample waits for them.
+            await sandboxes.prepare(name)
+        except SandboxError as error:
+            return None, str(error)
+        return name, ""
 
     @property
     def sandbox_backend(self) -> str | None:
@@ -209,7 +216,7 @@ class Broker:
                 from pytest_agentbench.sandboxes import open_sandbox
 
                 self._sandboxes = await open_sandbox(
-                    self._settings.sandbox,  # type: ignore[arg-type]
+                    self._settings.sandbox,
                     run_id=self._settings.run_id,
                     slots=max(2, os.cpu_count() or 1),
                     progress=self._say,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_agentbench.collection import BENCH
+from pytest_agentbench.resources import bundled
 
 
 def switch_on(config: pytest.Config) -> None:
@@ -34,12 +35,14 @@ def switch_on(config: pytest.Config) -> None:
 
 
 def _choose_paths(config: pytest.Config) -> None:
-    """Without paths on the command line run the scenario files, not the Python tests."""
+    """Without paths on the command line run the scenario files, not the Python tests.
+
+    A project without any runs the scenarios that come with the package.
+    """
     if config.args_source is not pytest.Config.ArgsSource.ARGS:
-        config.args = [
-            str(config.rootpath / path) if (config.rootpath / path).exists() else path
-            for path in config.getini("agentbench_paths")
-        ]
+        paths = [config.rootpath / path for path in config.getini("agentbench_paths")]
+        found = [str(path) for path in paths if path.exists()]
+        config.args = found or [str(bundled("scenarios"))]
         config.pluginmanager.register(_ScenarioFilesOnly(), "agentbench-paths")
 
 

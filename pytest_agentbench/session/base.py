@@ -14,6 +14,7 @@ from pytest_agentbench.model import Model
 from pytest_agentbench.registry import Registry
 from pytest_agentbench.resources import project_root, settings
 from pytest_agentbench.runner import Case, RunOptions, unmeasured
+from pytest_agentbench.storage import FOLDER
 from pytest_agentbench.verdict import CaseResult
 
 
@@ -31,6 +32,7 @@ class BenchBase:
         except AgentbenchError as error:
             raise pytest.UsageError(str(error)) from error
         self.defaults: Mapping[str, Any] = self.settings.get("defaults", {})
+        self.cache: Path | None = None if config.option.collectonly else self.root / FOLDER / "cache"
         self.scenario_files: dict[str, str] = {}
         self.registry = Registry()
         option = config.option
