@@ -35,7 +35,7 @@ answer:
     schema: order.schema.json
     request: none
 gates:
-  parse_failure_rate: {{max: 0.05, decide: fixed}}
+  parse_failure_rate: {{max: 0.1, decide: fixed}}
 repeats: {repeats}
 """
 

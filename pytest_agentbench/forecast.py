@@ -20,13 +20,17 @@ DEFAULT_MAX_TOKENS = 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forecast:
-    """Before the first call. ``cost_usd_max`` is None where the price is unknown."""
+    """Before the first call.
+
+    ``cost_usd_max`` is None where the price is unknown. ``warnings`` are of gates that these samples
+    cannot decide: (place in the file, what is lacking).
+    """
 
     n_samples: int
     n_calls_max: int
     cost_usd_max: float | None
     duration_s: float
-    warnings: tuple[str, ...]
+    warnings: tuple[tuple[str, str], ...]
 
 
 def forecast(case: Case, options: RunOptions) -> Forecast:
@@ -74,7 +78,5 @@ def forecast(case: Case, options: RunOptions) -> Forecast:
         n_calls_max=n_max * turns,
         cost_usd_max=cost,
         duration_s=n_samples * max_tokens / speed,
-        warnings=tuple(
-            f"{spec.location}: {spec.metric}: {plan.warning}" for spec, plan in plans if plan.warning
-        ),
+        warnings=tuple((str(spec.location), plan.warning) for spec, plan in plans if plan.warning),
     )

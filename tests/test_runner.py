@@ -249,7 +249,8 @@ def test_a_gate_that_its_samples_cannot_decide_is_warned_of() -> None:
     found = forecast(
         Case(scenario=scenario(text), model=Model(name="m", slug="m", model_id="m")), RunOptions()
     )
-    (warning,) = found.warnings
+    ((place, warning),) = found.warnings
+    assert place.startswith("x.bench.yaml:")
     assert "needs at least 149 samples, has 50" in warning
 
 

@@ -108,6 +108,31 @@ def test_last_failed_and_first_failure(project: BenchProject, workers: list[str]
         project.run("-x", base_url=server.base_url).assert_outcomes(passed=1, failed=1)
 
 
+def test_it_works_where_xdist_is_not_loaded(project: BenchProject) -> None:
+    project.simple("alpha")
+    with LoopbackServer(completion("ok")) as server:
+        project.run("-p", "no:xdist", base_url=server.base_url).assert_outcomes(passed=1)
+
+
+def test_a_project_without_scenarios_runs_those_of_the_package(project: BenchProject) -> None:
+    (project.path / "scenarios").rmdir()
+    result = project.run("--collect-only", "-q", base_url="http://127.0.0.1:9/v1")
+    result.stdout.fnmatch_lines(["*quickstart.bench.yaml::quickstart-order-json::test-model"])
+
+
+def test_gates_that_cannot_be_decided_are_one_warning(project: BenchProject) -> None:
+    for name in ("alpha", "beta", "gamma"):
+        project.write(
+            f"{name}.bench.yaml",
+            WORDINGS.replace("id: wordings", f"id: {name}").replace("max: 0.2", "max: 0.01"),
+        )
+    with LoopbackServer(completion("ok")) as server:
+        result = project.run("-n2", "--agentbench-max-calls=1", base_url=server.base_url)
+    text = result.stdout.str()
+    assert text.count("needs at least 299 samples, has 150") == 1, text
+    assert "(and 2 more gates like it)" in text
+
+
 def test_collect_only_shows_file_scenario_and_case_and_calls_nobody(project: BenchProject) -> None:
     project.simple("alpha")
     with LoopbackServer(completion("ok")) as server:

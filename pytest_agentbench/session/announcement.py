@@ -23,7 +23,7 @@ def announcement(cases: Sequence[CaseItem], options: RunOptions) -> dict[str, An
             {item.case.model.name for item, f in zip(cases, forecasts, strict=True) if f.cost_usd_max is None}
         ),
         "duration_s": _duration_s(cases, forecasts),
-        "warnings": sorted({warning for f in forecasts for warning in f.warnings}),
+        "warnings": _grouped([warning for f in forecasts for warning in f.warnings]),
     }
 
 
@@ -33,3 +33,15 @@ def _duration_s(cases: Sequence[CaseItem], forecasts: Sequence[Any]) -> float:
     for item, one in zip(cases, forecasts, strict=True):
         by_model[item.case.model.name] = by_model.get(item.case.model.name, 0.0) + one.duration_s
     return max(by_model.values(), default=0.0)
+
+
+def _grouped(warnings: Sequence[tuple[str, str]]) -> list[str]:
+    """One line per kind of warning, with its first place and how many more places have it."""
+    places: dict[str, list[str]] = {}
+    for place, text in warnings:
+        if place not in places.setdefault(text, []):
+            places[text].append(place)
+    return [
+        f"{where[0]}: {text}" + (f" (and {len(where) - 1} more gates like it)" if len(where) > 1 else "")
+        for text, where in places.items()
+    ]

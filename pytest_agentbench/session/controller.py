@@ -58,7 +58,7 @@ class Controller(BenchBase):
 
     # ---- starting ----------------------------------------------------------------------------
 
-    @pytest.hookimpl(trylast=True)
+    @pytest.hookimpl(optionalhook=True, trylast=True)
     def pytest_configure_node(self, node: Any) -> None:
         """Hand over what a worker must not look up for itself (a hook of pytest-xdist)."""
         broker = None
