@@ -117,7 +117,7 @@ def test_it_works_where_xdist_is_not_loaded(project: BenchProject) -> None:
 def test_a_project_without_scenarios_runs_those_of_the_package(project: BenchProject) -> None:
     (project.path / "scenarios").rmdir()
     result = project.run("--collect-only", "-q", base_url="http://127.0.0.1:9/v1")
-    result.stdout.fnmatch_lines(["*quickstart.bench.yaml::quickstart-order-json::test-model"])
+    result.stdout.fnmatch_lines(["*quickstart.bench.yaml::quickstart-json::test-model"])
 
 
 def test_gates_that_cannot_be_decided_are_one_warning(project: BenchProject) -> None:
