@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from pytest_agentbench import gate
-from pytest_agentbench.agent import merge_sampling, skip_reason
-from pytest_agentbench.draws import Draws
+from pytest_agentbench.agent import skip_reason
 from pytest_agentbench.expand import render
-from pytest_agentbench.runner import Case, RunOptions
+from pytest_agentbench.runner import Case, RunOptions, settle
 
 # A model writes about so fast when nothing better is known. Only the announced duration hangs on it.
 TOKENS_PER_S = 50.0
@@ -42,41 +40,24 @@ def forecast(case: Case, options: RunOptions) -> Forecast:
     scenario, model = case.scenario, case.model
     if skip_reason(scenario, model) is not None:
         return Forecast(n_samples=0, n_calls_max=0, cost_usd_max=0.0, duration_s=0.0, warnings=())
-    repeats = options.repeats or scenario.repeats
-    draws = Draws(n_variants=len(scenario.variants), n_rows=len(scenario.rows), repeats=repeats)
-    plans = [
-        (
-            spec,
-            gate.plan(
-                spec,
-                n_variants=draws.n_variants,
-                n_rows=draws.n_rows,
-                repeats=repeats,
-                round_size=draws.round_size,
-            ),
-        )
-        for spec in scenario.gates
-    ]
-    n_max = max([draws.planned, *(draws.full_rounds(plan.cap) for _spec, plan in plans if plan.cap)])
-    sampling = merge_sampling(scenario.sampling, scenario.models, model, options.sampling)
-    if sampling.temperature == 0:
-        n_max = min(n_max, draws.n_distinct)
-    n_samples = min(draws.planned, n_max)
-    max_tokens = sampling.max_tokens or min(DEFAULT_MAX_TOKENS, model.output_tokens or DEFAULT_MAX_TOKENS)
+    setting = settle(case, options)
+    max_tokens = setting.sampling.max_tokens or min(
+        DEFAULT_MAX_TOKENS, model.output_tokens or DEFAULT_MAX_TOKENS
+    )
     turns = scenario.agent.max_turns if scenario.tools else 1 + len(scenario.then)
     prompt = len(json.dumps(list(render(scenario, scenario.variants[0], 0).messages), ensure_ascii=False))
     cost = None
     if model.prices is not None:
         per_call = (prompt + turns * max_tokens) * model.prices.input + max_tokens * model.prices.output
-        cost = n_max * turns * per_call / 1e6
+        cost = setting.most * turns * per_call / 1e6
     elif model.kind == "local":
         cost = 0.0
-    concurrency = min(options.concurrency or model.concurrency, model.concurrency)
+    concurrency = min(setting.window, model.concurrency)
     speed = LOCAL_TOKENS_PER_S if model.kind == "local" else TOKENS_PER_S * concurrency
     return Forecast(
-        n_samples=n_samples,
-        n_calls_max=n_max * turns,
+        n_samples=setting.planned,
+        n_calls_max=setting.most * turns,
         cost_usd_max=cost,
-        duration_s=n_samples * max_tokens / speed,
-        warnings=tuple((str(spec.location), plan.warning) for spec, plan in plans if plan.warning),
+        duration_s=setting.planned * max_tokens / speed,
+        warnings=tuple((str(spec.location), plan.warning) for spec, plan in setting.gates if plan.warning),
     )

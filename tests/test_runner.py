@@ -14,6 +14,7 @@ from loopback import (
     completion,
     context_overflow,
     error,
+    hang,
     html_502,
 )
 
@@ -138,13 +139,20 @@ def test_every_wording_is_asked_equally_often() -> None:
 
 
 def test_an_x_is_drawn_again_at_its_place_and_counted_apart() -> None:
-    """Five failing attempts in a row make one X."""
     text = ONE.replace("{min: 0.8}", "{min: 0.8, decide: fixed}").replace("repeats: 20", "repeats: 30")
-    result, _ = run(text, lambda _body, n: error(400, "odd request") if n == 7 else completion("ok"))
-    assert result.tally.n_samples == 29 or result.tally.n_samples == 30
-    assert result.tally.n_x == 1
-    assert sum(result.faults.values()) == 1
-    assert result.tally.passes.passed == result.tally.n_samples
+    text += "agent: {max_seconds: 0.5, stall_s: 0.3}\n"
+    result, broker = run(text, lambda _body, n: hang() if n in (7, 8) else completion("ok"))
+    assert result.faults == {"stalled": 1}
+    assert (result.tally.n_samples, result.tally.n_x, result.outcome) == (30, 1, "pass")
+    assert broker.progress.n_calls == 32, "a plain call, the same as a stream, and 30 that were answered"
+
+
+def test_a_place_that_is_refused_for_good_is_made_up_for_at_the_end() -> None:
+    text = ONE.replace("{min: 0.8}", "{min: 0.8, decide: fixed}").replace("repeats: 20", "repeats: 30")
+    result, broker = run(text, lambda _body, n: error(400, "odd request") if n == 7 else completion("ok"))
+    assert result.faults == {"http_400": 1}
+    assert (result.tally.n_samples, result.tally.n_x, result.outcome) == (30, 1, "pass")
+    assert broker.progress.n_calls == 31
 
 
 def test_a_request_that_can_never_succeed_ends_the_case_at_once() -> None:
