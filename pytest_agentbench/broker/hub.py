@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import json
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from pytest_agentbench.errors import LimitReachedError, QuotaExhaustedError, SandboxError
+from pytest_agentbench.broker.clients import Clients
+from pytest_agentbench.errors import (
+    AgentbenchError,
+    LimitReachedError,
+    QuotaExhaustedError,
+    SandboxError,
+    StorageError,
+)
 from pytest_agentbench.model import Model
 from pytest_agentbench.sample import CallRequest, Execution, ExecutionRequest, Reply, Sample
 from pytest_agentbench.storage import Journal
 from pytest_agentbench.wire import from_wire, to_wire
 
 if TYPE_CHECKING:
-    from pytest_agentbench.providers.client import ChatClient
-    from pytest_agentbench.providers.local import LocalServer
     from pytest_agentbench.sandboxes import Sandboxes
+
+
+LAST_REPLIES_S = 5.0
+"""How long the end of an interrupted session waits for replies to requests that were sent."""
+SAY_AFTER_S = 0.5
 
 
 @dataclass(slots=True)
@@ -67,7 +76,6 @@ class Broker:
         self.announcement: Callable[[Mapping[str, Any]], None] = lambda _plan: None
         self._announced = False
         self._settings = settings
-        self._models = {model.name: model for model in settings.models}
         self._journal = journal
         self._say = say
         self._slots = {
@@ -78,12 +86,25 @@ class Broker:
             )
             for model in settings.models
         }
-        self._clients: dict[str, tuple[str | None, ChatClient]] = {}
-        self._servers: dict[str, LocalServer] = {}
-        self._setting_up = asyncio.Lock()
+        self._clients = Clients(
+            settings.models, settings.keys, before_attempt=self._count_attempt, say=self._say
+        )
         self._sandboxes: Sandboxes | None = None
         self._opening_sandboxes = asyncio.Lock()
         self._background: set[asyncio.Task[Reply]] = set()
+        self._broken: AgentbenchError | None = None
+        self._hurried = asyncio.Event()
+
+    # ---- before the first sample -------------------------------------------------------------
+
+    async def prepare(self, names: Collection[str]) -> None:
+        """Start the servers of the local models among ``names``, so that no sample waits for them.
+
+        Raises:
+            UsageError: one cannot be served here; the message says why and what to do.
+        """
+        for name in sorted(names):
+            await self._clients.prepare(name)
 
     # ---- model calls -------------------------------------------------------------------------
 
@@ -104,7 +125,7 @@ class Broker:
     async def _send(self, request: CallRequest, slots: asyncio.Semaphore) -> Reply:
         try:
             self._check_limits()
-            client = await self._client(request.model)
+            client = await self._clients.get(request.model)
             try:
                 reply = await client.call(request)
             except QuotaExhaustedError as error:
@@ -116,8 +137,7 @@ class Broker:
                 # A model (or a proxy that shows its headers) wrote our key: it goes no further.
                 wire = _redacted(wire, key)
                 reply = from_wire(Reply, wire)
-            if self._journal is not None:
-                self._journal.append("reply", {"sample": dict(request.sample), "reply": wire})
+            self.note("reply", {"sample": dict(request.sample), "reply": wire})
             return reply
         finally:
             slots.release()
@@ -126,7 +146,27 @@ class Broker:
         """Let no further request out; the first reason is kept."""
         self.stopped = self.stopped or reason
 
+    def note(self, kind: str, value: dict[str, Any]) -> None:
+        """Put one line into the journal.
+
+        Raises:
+            StorageError: it cannot be written. Then no further request goes out, since what is
+                paid for could not be kept, and every case ends with this error.
+        """
+        if self._journal is None:
+            return
+        if self._broken is not None:
+            raise StorageError(str(self._broken))  # nothing may follow a torn line
+        try:
+            self._journal.append(kind, value)
+        except StorageError as error:
+            self._broken = error
+            self.stop(str(error))
+            raise
+
     def _check_limits(self) -> None:
+        if self._broken is not None:
+            raise StorageError(str(self._broken))
         if self.stopped:
             raise LimitReachedError(self.stopped)
 
@@ -140,44 +180,6 @@ class Broker:
         self.progress.n_calls += 1
         if self.progress.started is None:
             self.progress.started = time.monotonic()
-
-    async def _client(self, name: str) -> ChatClient:
-        model = self._models[name]
-        if model.kind != "local":
-            known = self._clients.get(name)
-            if known is not None:
-                return known[1]
-        async with self._setting_up:
-            base_url = model.base_url
-            if model.kind == "local":
-                base_url = await self._serve(model)
-            known = self._clients.get(name)
-            if known is not None and known[0] == base_url:
-                return known[1]
-            from pytest_agentbench.providers.client import ChatClient
-
-            if known is not None:
-                await known[1].close()
-            client = ChatClient(
-                dataclasses.replace(model, base_url=base_url),
-                self._settings.keys.get(name),
-                before_attempt=self._count_attempt,
-            )
-            self._clients[name] = (base_url, client)
-            return client
-
-    async def _serve(self, model: Model) -> str:
-        """The address of the local model's server, started or started again where needed."""
-        from pytest_agentbench.providers.local import LocalServer
-
-        server = self._servers.get(model.name)
-        if server is None:
-            assert model.weights is not None
-            server = self._servers[model.name] = LocalServer(
-                model.weights, alias=model.model_id, n_parallel=model.concurrency
-            )
-            return await server.start(self._say)
-        return await server.ensure()
 
     # ---- code execution ----------------------------------------------------------------------
 
@@ -241,24 +243,46 @@ class Broker:
 
     async def record_wire(self, sample: Mapping[str, Any]) -> None:
         """The same for a sample in wire form, as it comes from a worker."""
-        if self._journal is not None:
-            self._journal.append("sample", {"sample": sample})
+        self.note("sample", {"sample": sample})
         if sample["status"] == "x":
             self.progress.n_x += 1
         else:
             self.progress.done += 1
             self.progress.failed += not sample["passed"]
 
+    async def conclude(self, case: Mapping[str, Any]) -> None:
+        """Put the result of a case (wire form) into the journal."""
+        self.note("case", {"case": case})
+
+    def hurry(self) -> None:
+        """Let :meth:`close` wait for nothing any more (a second Ctrl-C)."""
+        self._hurried.set()
+
     async def close(self) -> None:
         """Wait shortly for replies that are paid for, then close clients, servers and sandboxes."""
-        if self._background:
-            await asyncio.wait(self._background, timeout=5)
-        for _base_url, client in self._clients.values():
-            await client.close()
-        for server in self._servers.values():
-            await server.close()
+        await self._last_replies()
+        await self._clients.close()
         if self._sandboxes is not None:
             await self._sandboxes.close()
+
+    async def _last_replies(self) -> None:
+        hurried = asyncio.create_task(self._hurried.wait())
+        replies = asyncio.create_task(asyncio.wait(set(self._background))) if self._background else None
+        if replies is not None:
+            waiting = {hurried, replies}
+            await asyncio.wait(waiting, timeout=SAY_AFTER_S, return_when=asyncio.FIRST_COMPLETED)
+            if self._background and not self._hurried.is_set():
+                n = len(self._background)
+                self._say(
+                    f"waiting up to {LAST_REPLIES_S:.0f} s for {n} {'reply' if n == 1 else 'replies'} "
+                    "that may be paid for; Ctrl-C ends it now"
+                )
+                await asyncio.wait(waiting, timeout=LAST_REPLIES_S, return_when=asyncio.FIRST_COMPLETED)
+            replies.cancel()
+        hurried.cancel()
+        for task in tuple(self._background):
+            task.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
 
 
 def _redacted(value: Any, secret: str) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
@@ -21,7 +21,7 @@ class LoopThread:
         self._thread.start()
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Run ``coroutine`` to its end; on KeyboardInterrupt it is cancelled and awaited."""
+        """Run ``coroutine`` to its end; it is cancelled when the caller is interrupted (Ctrl-C)."""
         future = self.submit(coroutine)
         try:
             return future.result()
@@ -34,11 +34,16 @@ class LoopThread:
         """Start ``coroutine`` and return at once."""
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
 
+    def soon(self, function: Callable[[], object]) -> None:
+        """Call ``function`` on the loop; may be called from a signal handler."""
+        with contextlib.suppress(RuntimeError):  # the loop is closed
+            self._loop.call_soon_threadsafe(function)
+
     def close(self) -> None:
         """Cancel what still runs, end the loop and join the thread."""
         if self._loop.is_closed():
             return
-        with contextlib.suppress(RuntimeError):
+        with contextlib.suppress(RuntimeError, TimeoutError):
             asyncio.run_coroutine_threadsafe(self._cancel_all(), self._loop).result(timeout=10)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(timeout=10)

@@ -13,15 +13,15 @@ from pytest_agentbench.runner import RunOptions
 def announcement(cases: Sequence[CaseItem], options: RunOptions) -> dict[str, Any]:
     """Builtins: the identity of every case, the forecast of calls, and the gates' warnings."""
     forecasts = [forecast(item.case, options) for item in cases]
-    priced = [f.cost_usd_max for f in forecasts if f.cost_usd_max is not None]
+    calling = [(item, one) for item, one in zip(cases, forecasts, strict=True) if one.n_calls_max]
+    priced = [one.cost_usd_max for _item, one in calling if one.cost_usd_max is not None]
     return {
         "cases": [identity(item) for item in cases],
         "n_calls_min": sum(f.n_samples for f in forecasts),
         "n_calls_max": sum(f.n_calls_max for f in forecasts),
         "cost_usd_max": sum(priced) if priced else None,
-        "unpriced": sorted(
-            {item.case.model.name for item, f in zip(cases, forecasts, strict=True) if f.cost_usd_max is None}
-        ),
+        "unpriced": sorted({item.case.model.name for item, one in calling if one.cost_usd_max is None}),
+        "models": sorted({item.case.model.name for item, _one in calling}),
         "duration_s": _duration_s(cases, forecasts),
         "warnings": _grouped([warning for f in forecasts for warning in f.warnings]),
     }

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Mapping
+import signal
+import threading
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -11,7 +14,7 @@ import pytest
 from pytest_agentbench.broker.hub import Broker, BrokerSettings
 from pytest_agentbench.broker.loop_thread import LoopThread
 from pytest_agentbench.broker.server import BrokerServer
-from pytest_agentbench.errors import AgentbenchError
+from pytest_agentbench.errors import AgentbenchError, StorageError
 from pytest_agentbench.providers.catalogue import key_of, missing_key, resolve
 from pytest_agentbench.runner import Case, run_case
 from pytest_agentbench.session.announcement import announcement
@@ -55,6 +58,7 @@ class Controller(BenchBase):
         self._server: BrokerServer | None = None
         self._address: tuple[str, int] | None = None
         self._progress = ProgressReporter(config)
+        self._unprepared: tuple[str, ...] = ()
 
     # ---- starting ----------------------------------------------------------------------------
 
@@ -85,6 +89,21 @@ class Controller(BenchBase):
         cases = self.cases(session)
         if cases and not session.testsfailed and not self.config.option.collectonly:
             self.broker_thread().run(self.open_broker().announce(announcement(cases, self.options)))
+            self._prepare()
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self) -> None:
+        """A worker has collected, and said so here before: nothing runs until all have."""
+        self._prepare()
+
+    def _prepare(self) -> None:
+        """Start local models with the terminal free for their progress; what cannot run ends the session."""
+        models, self._unprepared = self._unprepared, ()
+        if models:
+            try:
+                self.broker_thread().run(self.open_broker().prepare(models))
+            except AgentbenchError as error:
+                raise pytest.UsageError(str(error)) from error
 
     def run(self, case: Case) -> CaseResult:
         """Draw and judge one case in this process."""
@@ -113,9 +132,9 @@ class Controller(BenchBase):
             return
         try:
             self.journal = Journal(self.root, self.results.run_id)
-        except AgentbenchError as error:
+            self.journal.append("run", self.results.header())
+        except StorageError as error:
             raise pytest.UsageError(str(error)) from error
-        self.journal.append("run", self.results.header())
         option = self.config.option
         self._thread = LoopThread("agentbench-broker")
         self.broker = Broker(
@@ -137,6 +156,7 @@ class Controller(BenchBase):
 
     def _announced(self, plan: Mapping[str, Any]) -> None:
         self.results.expect(plan["cases"])
+        self._unprepared = tuple(name for name in plan["models"] if name not in self.missing_keys)
         self._progress.announce(plan)
 
     # ---- results -----------------------------------------------------------------------------
@@ -146,8 +166,10 @@ class Controller(BenchBase):
         """Take a case's result from its report; a failed one without result is no data."""
         self._progress.clear()
         result = self.results.take(report)
-        if result is not None and self.journal is not None:
-            self.journal.append("case", {"case": to_wire(result)})
+        if result is not None and self.broker is not None and self._thread is not None:
+            # A journal that cannot be written has ended its cases already, with the reason.
+            with contextlib.suppress(StorageError):
+                self._thread.run(self.broker.conclude(to_wire(result)))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_report_teststatus(self, report: Any) -> tuple[str, str, Any] | None:
@@ -159,6 +181,11 @@ class Controller(BenchBase):
         if outcome == "not_applicable":
             return None
         return outcome.replace("_", " "), "?", (outcome.replace("_", " ").upper(), {"yellow": True})
+
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """Ctrl-C, or a stop of pytest's own: nothing more is sent."""
+        if self.broker is not None:
+            self.broker.stop(str(excinfo.value) or "interrupted")
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
@@ -187,11 +214,25 @@ class Controller(BenchBase):
         if self._thread is None or self.broker is None:
             return
         thread, self._thread = self._thread, None
-        try:
-            if self._server is not None:
-                thread.run(self._server.close())
-            thread.run(self.broker.close())
-        finally:
-            thread.close()
-            if self.journal is not None:
-                self.journal.close()
+        with _ctrl_c_hurries(thread, self.broker):
+            try:
+                if self._server is not None:
+                    thread.run(self._server.close())
+                thread.run(self.broker.close())
+            finally:
+                thread.close()
+                if self.journal is not None:
+                    self.journal.close()
+
+
+@contextlib.contextmanager
+def _ctrl_c_hurries(thread: LoopThread, broker: Broker) -> Iterator[None]:
+    """While the broker closes, Ctrl-C shortens the waiting and breaks off nothing else."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, lambda *_: thread.soon(broker.hurry))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

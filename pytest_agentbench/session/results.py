@@ -136,13 +136,24 @@ class Results:
 
     def print_summary(self, terminalreporter: Any) -> None:
         """The tables, by pytest's own writer."""
-        if self._run is None or not self._run.cases:
+        if self._run is None:
+            return
+        began = self._run.exit_status != pytest.ExitCode.USAGE_ERROR
+        unfinished = len(self._expected.keys() - self._cases.keys()) if began else 0
+        if not self._run.cases and not unfinished and not self._problems:
             return
         terminalreporter.section("agentbench", sep="=")
-        width = terminalreporter._tw.fullwidth  # noqa: SLF001  pytest has no public name for it
-        verbosity = self._controller.config.get_verbosity()
-        for text, markup in terminal.lines(self._run, width=width, verbosity=verbosity):
-            terminalreporter.write_line(text, **markup)
+        if self._run.cases:
+            width = terminalreporter._tw.fullwidth  # noqa: SLF001  pytest has no public name for it
+            verbosity = self._controller.config.get_verbosity()
+            for text, markup in terminal.lines(self._run, width=width, verbosity=verbosity):
+                terminalreporter.write_line(text, **markup)
+        if unfinished:
+            terminalreporter.write_line(
+                f"{unfinished} of {len(self._expected)} cases did not finish; what was drawn of them is in "
+                f"{self._run.run.journal}",
+                yellow=True,
+            )
         for problem in self._problems:
             terminalreporter.write_line(problem, red=True)
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 import threading
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, TextIO
 
 import pytest
@@ -24,12 +24,13 @@ class ProgressReporter:
     """Writes to the terminal from any thread, also while pytest captures a running case's output.
 
     Make it in ``pytest_configure``, where pytest's capture is suspended: it keeps a descriptor of
-    the real standard output. :meth:`clear` takes the progress line away before pytest writes.
+    the real standard output. Whatever pytest writes takes the progress line away first. Quiet
+    (``-q``) means no progress and no forecast; without pytest's terminal reporter nothing is said.
     """
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
-        quiet = config.get_verbosity() < 0
+        self._quiet = config.get_verbosity() < 0
         self._lock = threading.RLock()
         self._ended = threading.Event()
         self._shown = False
@@ -39,36 +40,42 @@ class ProgressReporter:
             self._out: TextIO | None = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
         except (OSError, ValueError, AttributeError):
             self._out = None  # standard output is no file (a test, an IDE): pytest's writer does it
-        self._in_place = self._out is not None and self._out.isatty() and not quiet
-        self._silent = quiet
+        self._in_place = (
+            self._out is not None and self._out.isatty() and os.environ.get("TERM") not in {None, "", "dumb"}
+        )
 
     def say(self, text: str) -> None:
         """One line for the person at the terminal."""
         with self._lock:
+            if self._reporter is None:
+                return
             self.clear()
             self._new_line()
             self._put(f"agentbench: {text}\n")
 
     def announce(self, plan: Mapping[str, Any]) -> None:
         """What is about to run, before the first call."""
-        self.say(
-            wording.announcement(
-                wording.Announcement(
-                    n_calls=plan["n_calls_min"],
-                    n_calls_most=plan["n_calls_max"],
-                    cost_usd=plan["cost_usd_max"],
-                    unpriced=plan["unpriced"],
-                    about_s=plan["duration_s"],
+        if not self._quiet:
+            self.say(
+                wording.announcement(
+                    wording.Announcement(
+                        n_calls=plan["n_calls_min"],
+                        n_calls_most=plan["n_calls_max"],
+                        cost_usd=plan["cost_usd_max"],
+                        unpriced=plan["unpriced"],
+                        about_s=plan["duration_s"],
+                    )
                 )
             )
-        )
         for warning in plan["warnings"]:
             self.say(warning)
 
     def watch(self, progress: Progress) -> None:
         """Show ``progress`` until :meth:`close`."""
         self._progress = progress
-        if not self._silent:
+        if not self._quiet and self._reporter is not None:
+            if self._in_place:
+                self._step_aside(self._reporter._tw)  # noqa: SLF001  no public name
             self._thread = threading.Thread(target=self._main, name="agentbench-progress", daemon=True)
             self._thread.start()
 
@@ -93,8 +100,7 @@ class ProgressReporter:
         while not self._ended.wait(interval):
             if self._progress is None or self._progress.started is None:
                 continue
-            width = shutil.get_terminal_size().columns if self._in_place else PLAIN_WIDTH
-            text = wording.line(self._state(self._progress, self._progress.started), width)
+            text = wording.line(self._state(self._progress, self._progress.started), self._width())
             if self._in_place:
                 self._show(text)
             elif text != last:
@@ -115,8 +121,38 @@ class ProgressReporter:
             left_s=left,
         )
 
+    @property
+    def _reporter(self) -> Any:
+        return self._config.pluginmanager.getplugin("terminalreporter")
+
+    def _width(self) -> int:
+        if not self._in_place or self._out is None:
+            return PLAIN_WIDTH
+        try:
+            # Asked of the real terminal: fd 1 is a file while pytest captures. One column is left
+            # free, for terminals that wrap as soon as the last one is written.
+            return (os.get_terminal_size(self._out.fileno()).columns or PLAIN_WIDTH) - 1
+        except OSError:
+            return PLAIN_WIDTH
+
+    def _step_aside(self, writer: Any) -> None:
+        """Make pytest's terminal writer take our line away before it writes.
+
+        Its hooks do not tell all: with ``-v`` xdist's workers report the start of a case at any time.
+        """
+        write = writer.write
+
+        def write_alone(*args: Any, **markup: Any) -> None:
+            with self._lock:
+                self.clear()
+                write(*args, **markup)
+
+        writer.write = write_alone
+
     def _show(self, text: str) -> None:
         with self._lock:
+            if self._ended.is_set():
+                return
             if not self._shown:
                 self._new_line()
             self._put(f"\r\x1b[K{text}")
@@ -124,7 +160,7 @@ class ProgressReporter:
 
     def _new_line(self) -> None:
         """End the line that pytest has begun, in pytest's own books too."""
-        reporter = self._config.pluginmanager.getplugin("terminalreporter")
+        reporter = self._reporter
         if reporter is not None and reporter._tw.width_of_current_line:  # noqa: SLF001  no public name
             if self._out is None:
                 reporter.ensure_newline()
@@ -134,10 +170,13 @@ class ProgressReporter:
             reporter._tw._current_line = ""  # noqa: SLF001
 
     def _put(self, text: str) -> None:
-        if self._out is not None:
+        if self._out is None:
+            if self._reporter is not None:
+                self._reporter.write(text, flush=True)
+            return
+        try:
             self._out.write(text)
             self._out.flush()
-            return
-        reporter = self._config.pluginmanager.getplugin("terminalreporter")
-        if reporter is not None:
-            reporter.write(text, flush=True)
+        except OSError:  # nobody reads any more (`| head`): the run goes on, its files are written
+            self._out = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  kept as the one before
+            self._in_place = False

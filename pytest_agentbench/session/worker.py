@@ -30,8 +30,9 @@ class Worker(BenchBase):
         self._thread: LoopThread | None = None
         self._client: BrokerClient | None = None
 
+    @pytest.hookimpl(tryfirst=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Say what is about to run: the controller does not collect."""
+        """Say what is about to run, before xdist hears that we have collected."""
         cases = self.cases(session)
         if (
             self._broker is not None
@@ -58,7 +59,13 @@ class Worker(BenchBase):
             if self._broker is None:
                 raise AgentbenchError("this worker was started without a broker")
             host, port, secret = self._broker
-            self._client = self._thread.run(BrokerClient.connect(host, port, secret))
+            try:
+                self._client = self._thread.run(BrokerClient.connect(host, port, secret))
+            except OSError as error:
+                raise AgentbenchError(
+                    f"the session's broker at {host}:{port} does not answer ({error}): the session ends, "
+                    "or this worker runs on another machine"
+                ) from error
         return self._thread, self._client
 
     @pytest.hookimpl(trylast=True)
