@@ -116,7 +116,7 @@ class Broker:
         """
         slots = self._slots[request.model]
         await slots.acquire()
-        task = asyncio.create_task(self._send(request, slots))
+        task = asyncio.create_task(self._send(request, slots), name=request.model)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
         task.add_done_callback(_retrieve)
@@ -266,20 +266,22 @@ class Broker:
             await self._sandboxes.close()
 
     async def _last_replies(self) -> None:
-        hurried = asyncio.create_task(self._hurried.wait())
-        replies = asyncio.create_task(asyncio.wait(set(self._background))) if self._background else None
-        if replies is not None:
+        free = {model.name for model in self._settings.models if model.kind == "local"}
+        paid = {task for task in self._background if task.get_name() not in free}
+        if paid:
+            hurried = asyncio.create_task(self._hurried.wait())
+            replies = asyncio.create_task(asyncio.wait(paid))
             waiting = {hurried, replies}
             await asyncio.wait(waiting, timeout=SAY_AFTER_S, return_when=asyncio.FIRST_COMPLETED)
-            if self._background and not self._hurried.is_set():
-                n = len(self._background)
+            n = sum(not task.done() for task in paid)
+            if n and not self._hurried.is_set():
                 self._say(
                     f"waiting up to {LAST_REPLIES_S:.0f} s for {n} {'reply' if n == 1 else 'replies'} "
                     "that may be paid for; Ctrl-C ends it now"
                 )
                 await asyncio.wait(waiting, timeout=LAST_REPLIES_S, return_when=asyncio.FIRST_COMPLETED)
             replies.cancel()
-        hurried.cancel()
+            hurried.cancel()
         for task in tuple(self._background):
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)

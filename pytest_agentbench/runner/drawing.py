@@ -100,6 +100,7 @@ class Drawing:
     async def _draw_all(self) -> None:
         window = self.setting.window
         running: set[asyncio.Task[Sample]] = set()
+        done: set[asyncio.Task[Sample]] = set()
         try:
             while True:
                 while len(running) < window and (draw := self._next_draw()) is not None:
@@ -115,7 +116,8 @@ class Drawing:
         finally:
             for task in running:
                 task.cancel()
-            await asyncio.gather(*running, return_exceptions=True)
+            # Those done too: when the broker is lost, many fail at once and only one is told.
+            await asyncio.gather(*running, *done, return_exceptions=True)
 
     def _next_draw(self) -> tuple[int, int] | None:
         if self._redraws and not self.stopped:
