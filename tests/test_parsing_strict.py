@@ -166,7 +166,7 @@ def test_an_integer_of_too_many_digits_is_refused_not_a_crash() -> None:
         "mixed",
     ],
 )
-def test_hostile_replies_are_answered_in_under_two_seconds_of_computing(text: str) -> None:
+def test_hostile_replies_take_linear_time(text: str) -> None:
     started = time.process_time()
     try:
         parse_strict(text)
@@ -174,7 +174,8 @@ def test_hostile_replies_are_answered_in_under_two_seconds_of_computing(text: st
     except JsonSyntaxError as error:
         tag = error.tag
     assert tag in {"", "too_deep", "truncated", "other", "missing_comma"}
-    assert time.process_time() - started < 2
+    # 0.7 s on a quiet machine; what is quadratic takes hours. No test fails for a slow machine.
+    assert time.process_time() - started < 60
 
 
 def test_a_value_is_read_from_the_middle_of_a_text() -> None:

@@ -155,12 +155,27 @@ def test_a_place_that_is_refused_for_good_is_made_up_for_at_the_end() -> None:
     assert broker.progress.n_calls == 31
 
 
-def test_a_request_that_can_never_succeed_ends_the_case_at_once() -> None:
+def test_requests_that_can_never_succeed_end_the_case_soon() -> None:
     result, broker = run(ONE, context_overflow())
     assert result.outcome == "inconclusive"
     assert "context_overflow" in result.reason
-    assert broker.progress.n_calls == 1
+    assert broker.progress.n_calls == 3
     assert result.tally.n_samples == 0
+
+
+def test_a_refused_key_ends_the_case_at_once() -> None:
+    result, broker = run(ONE, error(401, "no such key"))
+    assert result.outcome == "inconclusive"
+    assert "auth" in result.reason
+    assert broker.progress.n_calls == 1
+
+
+def test_an_x_is_drawn_again_at_most_as_often_as_there_are_repeats() -> None:
+    text = ONE.replace("repeats: 20", "repeats: 2") + "agent: {max_seconds: 0.3, stall_s: 0.1}\n"
+    result, broker = run(text, lambda _body, n: completion("ok") if n == 0 else hang())
+    assert result.outcome == "inconclusive"
+    assert result.faults == {"stalled": 3}
+    assert broker.progress.n_calls == 1 + 3 * 2
 
 
 def test_too_many_faults_are_inconclusive_whatever_the_rest_says() -> None:

@@ -152,7 +152,8 @@ def test_a_bad_file_is_reported_once_with_its_place(project: BenchProject, worke
     with LoopbackServer(completion("ok")) as server:
         result = project.run(*workers, base_url=server.base_url)
     text = result.stdout.str()
-    assert text.count("bad.bench.yaml:3:1: unknown key 'promt', did you mean 'prompt'?") == 1, text
+    problem = "scenarios/bad.bench.yaml:3:1: unknown key 'promt', did you mean 'prompt'?"
+    assert text.splitlines().count(problem) == 1, text
     assert result.ret != 0
 
 

@@ -21,6 +21,8 @@ from pytest_agentbench.scenario import Json, Rendering
 FINAL_FAULTS = frozenset({"auth", "context_overflow", "http_400", "http_404", "http_422"})
 # With no answer at all after so many X samples, the endpoint is taken to be down.
 DEAD_AFTER_X = 20
+# With no answer at all after so many final refusals, all requests of the case are taken to be refused.
+REFUSED_AFTER_X = 3
 
 
 class Drawing:
@@ -166,17 +168,23 @@ class Drawing:
         kind = str(sample.fault["kind"])
         self.faults[kind] += 1
         message = f"{kind}: {sample.fault['message']}"
-        if kind in FINAL_FAULTS and not self.samples:
-            self.stopped = self.stopped or message
-        elif not self.samples and len(self.x_samples) >= DEAD_AFTER_X:
-            self.stopped = self.stopped or f"no answer in {len(self.x_samples)} samples, last {message}"
-        elif kind not in FINAL_FAULTS and len(self.x_samples) <= self.setting.draws.repeats:
+        self._stop_if_hopeless(kind, message)
+        if kind not in FINAL_FAULTS:
             self._redraws.append((sample.index, sample.redraw + 1))
         else:
             # This request is refused again and again (a row that a filter does not let through):
             # its place stays empty, and a further sample is drawn instead.
             self._lost.add(sample.index)
             self._feed_gates()
+
+    def _stop_if_hopeless(self, kind: str, message: str) -> None:
+        """End a case whose requests do not get through; a key that is refused once always is."""
+        n_x = len(self.x_samples)
+        refused = kind in FINAL_FAULTS and n_x >= REFUSED_AFTER_X
+        if not self.samples and (kind == "auth" or refused or n_x >= DEAD_AFTER_X):
+            self.stopped = self.stopped or f"no answer in {n_x} samples, last {message}"
+        elif n_x > self.setting.draws.repeats:
+            self.stopped = self.stopped or f"{n_x} samples failed in transport, last {message}"
 
     def _repeats(self, sample: Sample) -> bool:
         """Whether a cache answered: the same request got the same reply under the same id before.
