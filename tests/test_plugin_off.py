@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -28,6 +29,7 @@ def run_pytest(folder: Path, *args: str) -> dict[str, object]:
         capture_output=True,
         text=True,
         check=False,
+        env={name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")},
     )
     line = next(line for line in done.stdout.splitlines() if line.startswith("LOADED "))
     result: dict[str, object] = json.loads(line.removeprefix("LOADED "))

@@ -174,6 +174,9 @@ def test_before_the_first_call_the_number_of_calls_is_said(project: BenchProject
 
 def test_the_limit_of_calls_is_exact_with_many_workers(project: BenchProject) -> None:
     project.simple("alpha", "beta", "gamma", "delta", repeats=30)
+    for path in (project.path / "scenarios").iterdir():
+        # 36 clean samples are the fewest that show 90 %: 50 calls are not enough for four cases.
+        path.write_text(path.read_text().replace("min: 0.5", "min: 0.9"))
     with LoopbackServer(completion("ok")) as server:
         result = project.run("-n4", "--agentbench-max-calls=50", base_url=server.base_url)
         assert server.count == 50
