@@ -59,6 +59,7 @@ class Controller(BenchBase):
         self._address: tuple[str, int] | None = None
         self._progress = ProgressReporter(config)
         self._unprepared: tuple[str, ...] = ()
+        self._n_failed = 0
 
     # ---- starting ----------------------------------------------------------------------------
 
@@ -170,6 +171,14 @@ class Controller(BenchBase):
             # A journal that cannot be written has ended its cases already, with the reason.
             with contextlib.suppress(StorageError):
                 self._thread.run(self.broker.conclude(to_wire(result)))
+        self._stop_at_maxfail(report)
+
+    def _stop_at_maxfail(self, report: pytest.TestReport) -> None:
+        """With ``-x`` xdist lets the other workers finish their cases: they are not to send more."""
+        self._n_failed += report.failed
+        limit = self.config.option.maxfail
+        if limit and self._n_failed >= limit and self.broker is not None:
+            self.broker.stop(f"{self._n_failed} failed, and --maxfail={limit} (-x) ends the run there")
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_report_teststatus(self, report: Any) -> tuple[str, str, Any] | None:
