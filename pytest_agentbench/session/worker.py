@@ -34,12 +34,7 @@ class Worker(BenchBase):
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Say what is about to run, before xdist hears that we have collected."""
         cases = self.cases(session)
-        if (
-            self._broker is not None
-            and cases
-            and not session.testsfailed
-            and not self.config.option.collectonly
-        ):
+        if self._broker is not None and cases and self.runs:
             thread, client = self._connected()
             thread.run(client.announce(announcement(cases, self.options)))
 
