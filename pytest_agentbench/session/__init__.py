@@ -20,6 +20,11 @@ def switch_on(config: pytest.Config) -> None:
                 f"--{redraws} ({plugin}) draws again until a test is green; with --agentbench the number "
                 "of samples is --agentbench-repeats, and gates decide: leave it out"
             )
+    if config.getoption("dist", "no") == "each":
+        raise pytest.UsageError(
+            "--dist=each runs every case once in each worker; with --agentbench a case is drawn once, with "
+            "--agentbench-repeats samples: leave it out"
+        )
     _choose_paths(config)
     bench: Worker | Controller
     if hasattr(config, "workerinput"):

@@ -17,6 +17,9 @@ from pytest_agentbench.runner import Case, RunOptions, unmeasured
 from pytest_agentbench.storage import FOLDER
 from pytest_agentbench.verdict import CaseResult
 
+NO_RUN = ("collectonly", "setuponly", "setupplan")
+"""Options of pytest with which no case runs: nothing is opened, said or written then."""
+
 
 class BenchBase:
     """The parts of a session that both kinds of process need."""
@@ -32,7 +35,8 @@ class BenchBase:
         except AgentbenchError as error:
             raise pytest.UsageError(str(error)) from error
         self.defaults: Mapping[str, Any] = self.settings.get("defaults", {})
-        self.cache: Path | None = None if config.option.collectonly else self.root / FOLDER / "cache"
+        self.runs = not any(getattr(config.option, name, False) for name in NO_RUN)
+        self.cache: Path | None = self.root / FOLDER / "cache" if self.runs else None
         self.scenario_files: dict[str, str] = {}
         self.registry = Registry()
         option = config.option

@@ -37,7 +37,7 @@ class Controller(BenchBase):
                 "--agentbench needs a model: --model=NAME (`agentbench models` lists the names; "
                 "smollm2-135m runs here without a key)"
             )
-        may_lack_keys = option.collectonly or option.agentbench_missing_key == "skip"
+        may_lack_keys = not self.runs or option.agentbench_missing_key == "skip"
         try:
             self.models = resolve(
                 option.agentbench_model,
@@ -67,7 +67,7 @@ class Controller(BenchBase):
     def pytest_configure_node(self, node: Any) -> None:
         """Hand over what a worker must not look up for itself (a hook of pytest-xdist)."""
         broker = None
-        if not self.config.option.collectonly:
+        if self.runs:
             self._open()
             assert self._server is not None
             assert self._address is not None
@@ -88,7 +88,7 @@ class Controller(BenchBase):
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Without xdist the announcement is ours; with it the first worker's."""
         cases = self.cases(session)
-        if cases and not session.testsfailed and not self.config.option.collectonly:
+        if cases and not session.testsfailed and self.runs:
             self.broker_thread().run(self.open_broker().announce(announcement(cases, self.options)))
             self._prepare()
 
