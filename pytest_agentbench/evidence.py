@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pytest_agentbench.checks.measurements.limits import CHECK as LIMIT
 from pytest_agentbench.sample import Sample
 from pytest_agentbench.scenario import Scenario
 from pytest_agentbench.verdict import Failure
@@ -48,6 +49,9 @@ def _what(sample: Sample) -> tuple[str, str, str]:
             f"{loop.kind} loop in {loop.where}: period {loop.period}, {loop.repeats} times",
             _cut(loop.excerpt),
         )
+    for finding in sample.findings:
+        if finding.check == LIMIT and finding.status == "failed":
+            return finding.tags[0], finding.message, _cut(text or _last_call(sample))
     if sample.json is not None and not sample.json.contract_holds:
         tag = sample.json.tags[0] if sample.json.tags else sample.json.parse
         if sample.json.errors and sample.json.within_accept:
@@ -58,6 +62,12 @@ def _what(sample: Sample) -> tuple[str, str, str]:
         if finding.status == "failed":
             return finding.tags[0] if finding.tags else finding.check, finding.message, _cut(text)
     return sample.ended, f"ended by {sample.ended}", _cut(text)
+
+
+def _last_call(sample: Sample) -> str:
+    """What the model asked for last, where it said nothing."""
+    calls = sample.final.tool_calls if sample.final is not None else ()
+    return "" if not calls else f"{calls[-1].name}({calls[-1].arguments})"
 
 
 def _cut(text: str) -> str:

@@ -107,18 +107,21 @@ def test_an_endless_stream_is_the_models_deadline_with_its_loop_found() -> None:
     assert not sample.passed
 
 
-def test_endless_output_that_is_no_loop_is_a_deadline() -> None:
+@pytest.mark.parametrize("answer_json", [None, JsonAnswer()])
+def test_endless_output_that_is_no_loop_is_a_deadline(answer_json: JsonAnswer | None) -> None:
     def words(body: Any, n: int) -> Answer:
         events = [chunk({"content": f"{number * 7919 % 10007} "}) for number in range(5000)]
         return stream(events, chunk_delay_s=0.01)
 
     with LoopbackServer(lambda body, n: words(body, n) if body.get("stream") else endless()) as server:
-        sample, _ = draw(server, rendering(answer_json=JsonAnswer()), limits=AgentLimits(max_seconds=0.3))
+        sample, _ = draw(server, rendering(answer_json=answer_json), limits=AgentLimits(max_seconds=0.3))
     assert (sample.status, sample.ended, sample.loop) == ("ok", "deadline", None)
-    assert sample.json is not None
-    assert sample.json.parse == "unparseable"
-    assert "deadline" in sample.json.tags
+    assert [finding.tags for finding in sample.findings] == [("deadline",)]
     assert not sample.passed
+    if answer_json is not None:
+        assert sample.json is not None
+        assert sample.json.parse == "unparseable"
+        assert "deadline" in sample.json.tags
 
 
 def test_a_connection_that_says_nothing_is_an_x() -> None:

@@ -13,7 +13,7 @@ import pytest
 from check_subjects import HERE, evaluate, here, rendering, turn
 
 from pytest_agentbench import checks
-from pytest_agentbench.sample import Finding, JsonOutcome
+from pytest_agentbench.sample import Finding, JsonOutcome, Turn
 from pytest_agentbench.scenario import JsonAnswer
 from pytest_agentbench.wire import from_wire, to_wire
 
@@ -57,7 +57,8 @@ def test_only_the_final_answer_is_measured() -> None:
         (turn(None, refusal="I will not."), "answer", "L5", ("refusal",)),
         (turn('{"a": 1}', finish_reason="content_filter"), "answer", "L5", ("refusal",)),
         (turn("I cannot."), "answer", "L4", ("no_json",)),
-        (turn(None, ("get_rate", "{}")), "max_turns", "L5", ("empty",)),
+        (turn(None, ("get_rate", "{}")), "max_turns", "L4", ("truncated",)),
+        (turn('{"a": 1}', ("get_rate", "{}")), "max_turns", "L4", ("truncated",)),
     ],
 )
 def test_cut_refused_and_blank_answers(last: Any, ended: str, level: str, tags: tuple[str, ...]) -> None:
@@ -138,6 +139,18 @@ def test_a_loop_of_calls_ended_by_a_limit_is_unterminated() -> None:
 
 def test_truncation_alone_fails_no_sample_without_a_contract() -> None:
     assert evaluate(rendering(), turn("Once upon a time", truncated=True), ended="truncated").passed
+
+
+@pytest.mark.parametrize(
+    ("ended", "last"),
+    [("deadline", turn("Once upon a time", deadline=True)), ("max_turns", turn(None, ("get_rate", "{}")))],
+)
+def test_a_sample_whose_time_or_turns_ran_out_has_not_passed_and_says_so(ended: str, last: Turn) -> None:
+    evaluation = evaluate(rendering(("text", {"not_contains": "never"})), last, ended=ended)
+    assert not evaluation.passed
+    limit, text = evaluation.findings
+    assert (limit.check, limit.status, limit.tags, text.status) == ("limit", "failed", (ended,), "passed")
+    assert f"agent.max_{'seconds' if ended == 'deadline' else 'turns'}" in limit.message
 
 
 def test_one_failed_check_fails_the_sample_and_all_are_reported() -> None:

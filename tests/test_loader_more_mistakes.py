@@ -86,6 +86,10 @@ CASES = {
         "variants: [{class: format, transform: separator, rate: 0.1}]\n",
         "only a noise transform has a rate",
     ),
+    "more follow-ups than turns": (
+        "prompt: {user: a, then: [b, c]}\nagent: {max_turns: 2}\n",
+        "the prompt and 2 follow-ups (prompt.then) are 3 turns, agent.max_turns is 2: set it to 3 or more",
+    ),
     # tools, answers, references
     "tool twice": ("tools: [{name: a}, {name: a}]\n", "tool 'a' stands twice"),
     "tool name": (

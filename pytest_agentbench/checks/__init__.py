@@ -99,13 +99,14 @@ async def evaluate(
     """Measure and check one sample whose replies are ``turns``.
 
     ``ended`` as in Sample; ``sandbox`` are the scenario's limits for code (default: those of
-    SandboxSpec). A sample passes iff its JSON contract holds, no check failed and it has no loop.
+    SandboxSpec). A sample passes iff its JSON contract holds, no check failed, it has no loop and neither
+    its time nor its turns ran out.
 
     Raises:
         SandboxError: code could not be run: the sample is X.
         ScenarioError: rendered parameters of a check make no sense.
     """
-    from pytest_agentbench.checks.measurements import answer, arguments, repetition
+    from pytest_agentbench.checks.measurements import answer, arguments, limits, repetition
 
     asked = rendering.answer_json
     outcome = None if asked is None else answer.measure(asked, turns, ended)
@@ -119,6 +120,8 @@ async def evaluate(
         sandbox=SandboxSpec() if sandbox is None else sandbox,
     )
     findings = []
+    if (out_of := limits.measure(ended)) is not None:
+        findings.append(out_of)
     if asked is not None and asked.has_expect and outcome is not None:
         findings.append(await answer.compare(asked.expect, outcome))
     for spec in rendering.checks:

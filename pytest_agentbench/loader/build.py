@@ -60,6 +60,15 @@ def build(
     models = {**defaults.get("models", {}), **document.get("models", default={})}
     _check_files(document)
     _check_tool_names(document, tools)
+    agent = AgentLimits(**{**defaults.get("agent", {}), **document.get("agent", default={})})
+    then = read_then(document)
+    if len(then) >= agent.max_turns:
+        where = ("agent", "max_turns") if document.has("agent", "max_turns") else ("prompt", "then")
+        document.problem(
+            where,
+            f"the prompt and {len(then)} follow-up{'s' * (len(then) > 1)} (prompt.then) are {len(then) + 1} "
+            f"turns, agent.max_turns is {agent.max_turns}: set it to {len(then) + 1} or more",
+        )
     if not variants or rows is None:
         return None, rows
     scenario = Scenario(
@@ -71,7 +80,7 @@ def build(
         rows=rows[0],
         row_keys=rows[1],
         variants=variants,
-        then=read_then(document),
+        then=then,
         sampling=_sampling(sampling),
         models=tuple(
             ModelRule(pattern=pattern, skip=rule.get("skip"), sampling=rule.get("sampling", {}))
@@ -80,7 +89,7 @@ def build(
         answer_json=answer,
         checks=checks,
         tools=tools,
-        agent=AgentLimits(**{**defaults.get("agent", {}), **document.get("agent", default={})}),
+        agent=agent,
         sandbox=SandboxSpec(**{**defaults.get("sandbox", {}), **document.get("sandbox", default={})}),
         gates=gates,
         repeats=document.get("repeats", default=defaults.get("repeats", 50)),

@@ -14,15 +14,15 @@ CHECK = "json_expect"
 def measure(asked: JsonAnswer, turns: tuple[Turn, ...], ended: str) -> JsonOutcome:
     """The outcome of the last reply's text (METRICS 1).
 
-    Cut by a limit while the model was producing: unparseable, whatever is there. Refused, filtered or
-    blank: none. Reasoning that the provider sends apart is no part of the text.
+    Cut by a limit of time, tokens or turns while the model was producing: unparseable, whatever is there.
+    Refused, filtered or blank: none. Reasoning that the provider sends apart is no part of the text.
     """
     if not turns:
         return absent("empty")
     last = turns[-1]
     if ended == "deadline" or last.reply.deadline:
         return unparseable("deadline")
-    if ended == "truncated" or last.truncated:
+    if ended in {"truncated", "max_turns"} or last.truncated:
         return unparseable("truncated")
     reply = last.reply
     if reply.refusal or reply.finish_reason == "content_filter":
