@@ -23,7 +23,7 @@ from open_backend import until
 
 from pytest_agentbench.storage import read_journal
 
-DEADLINE_S = 60.0
+DEADLINE_S = 120.0
 CACHE = os.environ.get("XDG_CACHE_HOME") or str(Path("~/.cache").expanduser())
 """The user's own, where weights and the compiled interpreter are: pytester changes HOME later."""
 
