@@ -12,7 +12,7 @@ from pytest_agentbench.verdict import CaseResult, Outcome, Tally
 
 EARLY = "*"
 EARLY_NOTE = (
-    "* drawing stopped when the gates were decided, not at the planned number: "
+    "* drawing ended with the gates or at a limit, not at the planned number: "
     "no interval of this row is a fixed-n interval"
 )
 
