@@ -5,17 +5,22 @@ from __future__ import annotations
 import itertools
 import json
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from loading import BASE, load, problems
 from scipy.optimize import linear_sum_assignment
 
+from pytest_agentbench import checks
 from pytest_agentbench.checks.base import ParametersError
 from pytest_agentbench.checks.matching.assignment import align, assign
 from pytest_agentbench.checks.matching.patterns import found
+from pytest_agentbench.checks.matching.schema import EXPECTED, MATCHER_ARGUMENTS
 from pytest_agentbench.checks.matching.values import MATCHERS, mismatches
+from pytest_agentbench.loader.structure import scenario_schema
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
@@ -101,9 +106,47 @@ def test_a_matcher_that_makes_no_sense_is_the_scenarios_fault(matcher: Any) -> N
         differs(matcher, "text")
 
 
+def test_the_scenario_file_and_the_check_take_the_same_expected_values() -> None:
+    assert scenario_schema()["$defs"]["expected"] == EXPECTED
+
+
+@pytest.mark.parametrize(
+    ("expected", "message"),
+    [
+        ({"x": {"$regexp": "a"}}, "unknown key '$regexp' in {}.x, did you mean '$regex'?"),
+        ([{"$number": {"value": 1, "tolerence": 2}}], "unknown key 'tolerence' in {}[0].$number, did you mean 'tolerance'?"),
+        ({"x": {"$regex": "("}}, '{}.x.$regex must be a regular expression, got "(": missing ), unterminated subpattern at position 0'),
+        ({"x": {"$one_of": 1}}, "{}.x.$one_of must be a list, got the number 1"),
+        ({"x": {"$one_of": [{"$fold": 2}]}}, '{}.x.$one_of[0].$fold must be text, got the number 2, write "2" in quotes'),
+        ({"x": {"$gt": 5}}, "unknown key '$gt' in {}.x, known: $any, $equals, $fold, $number, $one_of, $optional, $regex, $schema"),
+    ],
+)  # fmt: skip
+def test_a_misspelt_matcher_is_found_when_the_scenario_is_loaded_and_never_blamed_on_the_model(
+    expected: Any, message: str, tmp_path: Path
+) -> None:
+    text = json.dumps(expected)
+    call = f"{{name: f, args: {{a: {text}}}}}"
+    options: dict[str, Any] = {"check_parameters": checks.parameters, "check_names": checks.names}
+    for addition, where in (
+        (f"answer: {{json: {{expect: {{a: {text}}}}}}}\n", "answer.json.expect.a"),
+        (
+            f"tools: [{{name: f}}]\nanswer: {{tool_calls: {{expect: [{call}]}}}}\n",
+            "answer.tool_calls.expect[0].args.a",
+        ),
+    ):
+        (found,) = problems(BASE + addition, tmp_path, **options)
+        assert found.split(": ", 1)[1] == message.format(where)
+
+
+def test_values_that_look_like_matchers_are_written_with_equals(tmp_path: Path) -> None:
+    expect = {"filter": {"$equals": {"$gt": 5}}, "two": {"$schema": "x", "a": 1}, "one": {"a": [{"b": {}}]}}
+    load(BASE + f"answer: {{json: {{expect: {json.dumps(expect)}}}}}\n", tmp_path)
+
+
 def test_every_matcher_is_in_the_table_of_the_documentation() -> None:
     from pytest_agentbench.checks.matching import values
 
+    assert set(MATCHER_ARGUMENTS) == MATCHERS
     assert all(f"``{name}``" in (values.__doc__ or "") for name in MATCHERS)
 
 

@@ -144,7 +144,10 @@ def test_names_already_taken_under_defs_are_not_overwritten(tmp_path: Path) -> N
         ({"$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}}, "4:50: answer.json.schema: $ref '#/$defs/b' leads back to itself"),
         ({"type": "strin"}, "4:34: not a JSON Schema: answer.json.schema.type must be one of array, boolean, integer, null, number, object, string, got the text \"strin\", did you mean 'string'?"),
         ({"required": "a"}, '4:38: not a JSON Schema: answer.json.schema.required must be a list, got the text "a"'),
-        ({"pattern": "("}, '4:37: not a JSON Schema: answer.json.schema.pattern must be a regex, got "("'),
+        ({"pattern": "("}, '4:37: not a JSON Schema: answer.json.schema.pattern must be a regular expression, got "(": missing ), unterminated subpattern at position 0'),
+        ({"city": "string"}, "4:25: not a JSON Schema: answer.json.schema has no keyword of JSON Schema, it would accept everything: write {type: object, properties: {city: ...}}"),
+        ({"type": "object", "requird": ["a"]}, "4:44: not a JSON Schema: unknown keyword 'requird' in answer.json.schema, did you mean 'required'?"),
+        ({"items": {"minItem": 1}}, "4:36: not a JSON Schema: unknown keyword 'minItem' in answer.json.schema.items, did you mean 'minItems'?"),
         ({"$schema": "http://json-schema.org/draft-07/schema#"}, "4:37: answer.json.schema: $schema 'http://json-schema.org/draft-07/schema#' is not draft 2020-12: set it to https://json-schema.org/draft/2020-12/schema"),
         ({"items": {"$id": "x"}}, "4:43: answer.json.schema: an $id inside a schema moves its references: remove it"),
     ],
@@ -165,6 +168,17 @@ def test_mistakes_in_a_schema_file_are_reported_at_its_name(tmp_path: Path) -> N
     (tmp_path / "main.json").write_text('{"a": 1,}', encoding="utf-8")
     (message,) = problems(BASE + "answer: {json: {schema: main.json}}\n", tmp_path)
     assert message.startswith("demo.bench.yaml:4:25: answer.json.schema: 'main.json' is not JSON: ")
+
+
+def test_keywords_of_others_and_names_of_properties_are_no_misspelt_keywords(tmp_path: Path) -> None:
+    schema = {
+        "type": "object",
+        "x-order": 1,
+        "example": {},
+        "discriminator": {"propertyName": "typ"},
+        "properties": {"typ": {"type": "string", "nullable": True}, "requird": True},
+    }
+    assert schema_of(tmp_path, schema) == schema
 
 
 def test_files_outside_the_project_are_refused_symlinks_resolved(tmp_path: Path) -> None:

@@ -18,9 +18,8 @@ NAME = "text"
 
 _ONE = {"type": ["string", "number", "boolean"]}
 _SOME: Json = {"anyOf": [_ONE, {"type": "array", "items": _ONE, "minItems": 1}]}
-_PATTERNS: Json = {
-    "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]
-}
+_PATTERN: Json = {"type": "string", "format": "regex"}
+_PATTERNS: Json = {"anyOf": [_PATTERN, {"type": "array", "items": _PATTERN, "minItems": 1}]}
 _NUMBER: Json = {"anyOf": [{"type": "number"}, TEMPLATE]}
 
 PARAMETERS: Mapping[str, Any] = {

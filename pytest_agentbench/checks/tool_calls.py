@@ -9,6 +9,7 @@ from typing import Any
 from pytest_agentbench.checks.base import TEMPLATE, ParametersError, Subject
 from pytest_agentbench.checks.matching.assignment import align, assign
 from pytest_agentbench.checks.matching.patterns import apart, has_pattern
+from pytest_agentbench.checks.matching.schema import EXPECTED
 from pytest_agentbench.checks.matching.values import mismatches
 from pytest_agentbench.checks.measurements.arguments import call_in_content
 from pytest_agentbench.parsing.strict import JsonSyntaxError, parse_strict
@@ -28,7 +29,7 @@ _CALL: Json = {
             "{$any: true}, {$regex: PATTERN}, {$fold: TEXT}, "
             "{$number: {value, tolerance, relative}}, {$schema: SCHEMA}, "
             "{$one_of: [...]}, {$optional: VALUE} or {$equals: VALUE}.",
-            "anyOf": [{"type": "object"}, TEMPLATE],
+            "anyOf": [{"type": "object", "additionalProperties": {"$ref": "#/$defs/expected"}}, TEMPLATE],
         },
         "extra_args": {
             "description": "allow: further arguments are no mistake.",
@@ -39,6 +40,7 @@ _CALL: Json = {
 _COUNT: Json = {"anyOf": [{"type": "integer", "minimum": 0}, TEMPLATE]}
 
 PARAMETERS: Mapping[str, Any] = {
+    "$defs": {"expected": EXPECTED},
     "type": "object",
     "additionalProperties": False,
     "minProperties": 1,

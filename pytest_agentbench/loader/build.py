@@ -141,11 +141,21 @@ def _checks(
     for path, value in document.items("checks"):
         name = next(iter(value))
         if check_parameters is not None and check_parameters(name) is None:
-            hint = did_you_mean(name, check_names, otherwise_list=True)
+            hint = _owner(name, check_parameters, check_names) or did_you_mean(
+                name, check_names, otherwise_list=True
+            )
             document.problem((*path, name), f"unknown check '{name}'{hint}", key=True)
             continue
         checks.append(CheckSpec(name=name, params=value[name], location=document.at((*path, name), key=True)))
     return tuple(checks)
+
+
+def _owner(name: str, parameters: CheckParameters, checks: Iterable[str]) -> str:
+    """Says so where ``name`` is no check but a condition of one."""
+    for check in checks:
+        if name in parameters(check).get("properties", {}):
+            return f", it is a condition of the check '{check}': write {check}: {{{name}: ...}}"
+    return ""
 
 
 def _check_tags(document: Document) -> None:

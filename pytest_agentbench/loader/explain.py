@@ -30,19 +30,22 @@ _PATTERNS = {
     "^[A-Za-z0-9][A-Za-z0-9_-]*$": "of letters, digits, '_' and '-'",
     "^[A-Za-z_][A-Za-z0-9_]*$": "of letters, digits and '_', not beginning with a digit",
 }
+_TEMPLATE = ("pattern", r"\{\{")
 _TRUTH = frozenset({"yes", "no", "on", "off", "y", "n"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One mistake. ``kind``: ``unknown`` and ``missing`` keys, a ``key`` that is no name, or a ``value``.
+    """One mistake.
 
+    ``kind``: ``unknown`` and ``missing`` keys, a ``key`` that is no name, a ``value``, or one of the wrong
+    ``type`` about which nothing more is said.
     ``meant`` is the missing key that an unknown one was taken for.
     """
 
     path: Path_
     message: str
-    kind: Literal["unknown", "missing", "key", "value"] = "value"
+    kind: Literal["unknown", "missing", "key", "value", "type"] = "value"
     meant: str | None = None
 
 
@@ -90,7 +93,9 @@ def _one(error: ValidationError, base: Path_) -> Iterator[Finding]:
                     path=(*path, key), message=f"'{key}'{_in(path)} must be {_form(error)}", kind="key"
                 )
             else:
-                yield Finding(path=path, message=_value(error, dotted(path) or "the document"))
+                message = _value(error, dotted(path) or "the document")
+                is_hinted = error.validator != "type" or _type_hint(error.validator_value, error.instance)
+                yield Finding(path=path, message=message, kind="value" if is_hinted else "type")
 
 
 def _is_property_name(error: ValidationError) -> bool:
@@ -145,6 +150,8 @@ def _size(error: ValidationError) -> str:
             return f"must have {_count(error.schema, 'Properties')}{of}, got {', '.join(value)}"
         case "maxLength":
             return f"must have at most {error.validator_value} characters, got {len(value)}"
+        case "format" if error.validator_value == "regex":
+            return f"must be a regular expression, got {shown(value)}: {error.cause}"
         case "format":
             return f"must be a {error.validator_value}, got {shown(value)}"
         case _:  # the schemas of third-party checks may use all of JSON Schema
@@ -165,9 +172,13 @@ def _branches(error: ValidationError, path: Path_, base: Path_) -> Iterator[Find
             for inner in errors
             if inner.validator == "enum" and not inner.path
         )
+        types = [inner for errors in branches.values() for inner in errors if inner.validator == "type"]
+        hints = [_type_hint(inner.validator_value, error.instance) for inner in types if not inner.path]
+        hint = hint or next(filter(None, hints), "")
         yield Finding(
             path=path,
             message=f"{dotted(path)} must be {' or '.join(words)}, got {kind_of(error.instance)}{hint}",
+            kind="value" if hint else "type",
         )
         return
     if len(meant) > 1 and isinstance(error.instance, Mapping):
@@ -208,7 +219,8 @@ def _wrong_kind(error: ValidationError) -> bool:
         return False
     if error.validator == "enum":
         return not any(type(error.instance) is type(item) for item in error.validator_value)
-    return bool(error.validator == "type")
+    # A template stands for a value of another type: text that is none was meant as that value.
+    return bool(error.validator == "type" or (error.validator, error.validator_value) == _TEMPLATE)
 
 
 def _expected(errors: Iterable[ValidationError]) -> Iterator[str]:

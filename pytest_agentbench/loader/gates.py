@@ -30,7 +30,7 @@ def read_gates(document: Document, defaults: Mapping[str, Json]) -> tuple[GateSp
             reason = _missing(document, gate.metric)
             if reason is not None:
                 document.problem(("gates", gate.metric), f"gate {gate.metric} {reason}", key=True)
-        if not gates and document.ok("gates"):
+        if not gates and document.ok("gates") and not document.problems:
             document.problem(
                 ("gates",), "gates is empty: remove it (then pass_rate must be at least 0.9), or name one"
             )

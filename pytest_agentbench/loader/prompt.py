@@ -115,7 +115,9 @@ def _merged(document: Document, path: Path_, value: Json, base: tuple[Message, .
 def _messages(document: Document, path: Path_) -> tuple[Message, ...]:
     messages = []
     for below, value in document.items(*path):
-        role = next(iter(value))
+        role = next(iter(value), None)
+        if role is None:  # its only key is unknown, which is said already
+            continue
         messages.append(Message(role=role, content=_content(document, (*below, role))))
     if messages and messages[-1].role != "user":
         where = (*path, len(messages) - 1)
@@ -131,7 +133,7 @@ def _content(document: Document, path: Path_) -> str | tuple[Part, ...]:
     for below, part in document.items(*path):
         if "text" in part:
             parts.append(Part(kind="text", value=part["text"]))
-        else:
+        elif "image" in part:
             url = _image(document, (*below, "image"), part["image"])
             if url is not None:
                 parts.append(Part(kind="image", value=url))

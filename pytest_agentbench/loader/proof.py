@@ -16,7 +16,7 @@ from pytest_agentbench.loader.build import CheckParameters
 from pytest_agentbench.loader.data import Rows
 from pytest_agentbench.loader.document import Document, Path_
 from pytest_agentbench.loader.explain import explain
-from pytest_agentbench.loader.structure import note
+from pytest_agentbench.loader.structure import note, scenario_schema
 from pytest_agentbench.loader.suggest import did_you_mean
 from pytest_agentbench.scenario import Json, Scenario, Variant
 
@@ -211,8 +211,11 @@ def _check_parameters(document: Document, rows: Sequence[Mapping[str, Json]], ch
         name = next(iter(value))
         if document.ok(*path, name):
             checks.append(((*path, name), name))
-    for path, name in checks:
-        schema = check(name)
+    schemas = [(path, check(name)) for path, name in checks]
+    if document.has("answer", "json", "expect"):
+        expected = scenario_schema()["$defs"]["expected"]
+        schemas.append((("answer", "json", "expect"), {**expected, "$defs": {"expected": expected}}))
+    for path, schema in schemas:
         if schema is None:
             continue
         try:

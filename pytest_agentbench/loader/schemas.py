@@ -14,6 +14,7 @@ from jsonschema import Draft202012Validator
 from pytest_agentbench.loader.data import shown_path
 from pytest_agentbench.loader.document import Document, Path_, dotted
 from pytest_agentbench.loader.explain import Finding, explain
+from pytest_agentbench.loader.keywords import silent_mistakes
 from pytest_agentbench.loader.records import parse_json
 from pytest_agentbench.loader.yaml_core import parse
 from pytest_agentbench.scenario import Json
@@ -55,7 +56,9 @@ def read_schema(document: Document, path: Path_) -> Json:
         found = schema_mistakes(schema, path)
         for finding in found:
             document.problem(
-                finding.path, f"not a JSON Schema: {finding.message}", key=finding.kind != "value"
+                finding.path,
+                f"not a JSON Schema: {finding.message}",
+                key=finding.kind not in {"value", "type"},
             )
         return None if found else schema
     return None
@@ -64,7 +67,7 @@ def read_schema(document: Document, path: Path_) -> Json:
 def schema_mistakes(schema: Json, path: Path_ = ()) -> list[Finding]:
     """Where ``schema``, which stands at ``path``, is no JSON Schema of draft 2020-12."""
     if _is_schema(json.dumps(schema)):
-        return []
+        return list(silent_mistakes(subschemas(schema, path), path))
     return list(explain(_of_schemas().iter_errors(schema), path))
 
 

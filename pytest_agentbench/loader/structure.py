@@ -11,6 +11,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.protocols import Validator
 from jsonschema.validators import extend
 
+from pytest_agentbench.loader.advice import about_key, about_value, sections_of
 from pytest_agentbench.loader.document import Document, Path_
 from pytest_agentbench.loader.explain import Finding, explain
 from pytest_agentbench.loader.yaml_core import Node
@@ -73,7 +74,9 @@ def note(document: Document, finding: Finding) -> None:
     """Notes ``finding``."""
     path = finding.path
     if finding.kind == "unknown":
-        document.note(document.at(path, key=True), finding.message)
+        start, known, _ = finding.message.partition(", known: ")
+        advice = about_key(path, _sections()) if known else ""
+        document.note(document.at(path, key=True), f"{start}{advice}" if advice else finding.message)
         document.drop(path)
         if finding.meant:
             document.bad.add((*path[:-1], finding.meant))
@@ -83,7 +86,13 @@ def note(document: Document, finding: Finding) -> None:
     elif finding.kind == "key":
         document.problem(path, finding.message, key=True)
     else:
-        document.problem(path, finding.message)
+        advice = about_value(path, document.node.find(path).value) if finding.kind == "type" else ""
+        document.problem(path, finding.message + advice)
+
+
+@functools.cache
+def _sections() -> Mapping[str, tuple[str, ...]]:
+    return sections_of(scenario_schema())
 
 
 def _inside(path: Path_, other: Path_) -> bool:

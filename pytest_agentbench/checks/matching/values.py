@@ -13,7 +13,9 @@ A matcher is an object whose only key is one of:
 ``$optional``   this value or matcher, or no such key at all
 =============== ===================================================================================
 
-Any other object is compared key by key, so ``{$ref: ...}`` or ``{$gt: 5}`` are ordinary values.
+Any other object is compared key by key. Where a scenario is loaded, an object whose only key begins with
+``$`` and is none of these is refused as a misspelt matcher (:mod:`.schema`); a value of that look, such as
+``{$gt: 5}``, is written ``{$equals: {$gt: 5}}``.
 """
 
 from __future__ import annotations
