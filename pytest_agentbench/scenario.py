@@ -183,6 +183,15 @@ class ModelRule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EquivalentMutant:
+    """Changes of the reference that need not be noticed; ``mutant`` is a pattern over their names."""
+
+    mutant: str
+    why: str
+    location: Location
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
     """One YAML document, validated, with every file that it names already read.
 
@@ -211,6 +220,9 @@ class Scenario:
     gates: tuple[GateSpec, ...] = ()
     repeats: int = 50
     reference: Json = None
+    equivalent_mutants: tuple[EquivalentMutant, ...] = ()
+    places: Mapping[str, Location] = field(default_factory=dict)
+    """Where ``answer``, ``answer.json`` and its keys, ``reference`` and ``gates`` stand, if they do."""
     seed: int = 0
     digest: str = ""
     """SHA-256 over what the scenario asks (rendered prompts, data, tools, checks, backend)."""

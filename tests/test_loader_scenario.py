@@ -22,6 +22,7 @@ from pytest_agentbench.scenario import (
     ToolResponse,
     ToolRule,
 )
+from pytest_agentbench.wire import from_wire, to_wire
 
 WHOLE = """\
 agentbench: 1
@@ -353,3 +354,44 @@ def test_faker_is_imported_only_for_its_values(tmp_path: Path) -> None:
         [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True
     )
     assert done.stdout.split() == ["False", "False"]
+
+
+REFERENCE = BASE + "answer:\n  json: {accept: strict}\nreference: [{assistant: '1'}]\n"
+
+
+def test_explained_mutants_keep_their_pattern_reason_and_place(tmp_path: Path) -> None:
+    scenario = one(
+        REFERENCE + "equivalent_mutants:\n  - {mutant: 'answer.*', why: ' any number will do '}\n", tmp_path
+    )
+    (explained,) = scenario.equivalent_mutants
+    assert (explained.mutant, explained.why) == ("answer.*", "any number will do")
+    assert str(explained.location) == "demo.bench.yaml:8:14"
+
+
+def test_the_places_of_answer_and_reference_are_kept_and_survive_the_cache(tmp_path: Path) -> None:
+    scenario = one(REFERENCE, tmp_path)
+    assert {name: str(place) for name, place in scenario.places.items()} == {
+        "answer": "demo.bench.yaml:4:1",
+        "answer.json": "demo.bench.yaml:5:3",
+        "answer.json.accept": "demo.bench.yaml:5:10",
+        "reference": "demo.bench.yaml:6:1",
+    }
+    assert from_wire(Scenario, to_wire(scenario)) == scenario
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("equivalent_mutants: [{mutant: x}]\n", "missing key 'why'"),
+        ("equivalent_mutants: [{mutant: x, why: ''}]\n", "why must not be empty"),
+        ("equivalent_mutants: [{mutants: x, why: y}]\n", "did you mean 'mutant'?"),
+        ("equivalent_mutants: []\n", "equivalent_mutants"),
+    ],
+)
+def test_an_explained_mutant_without_its_reason_is_a_mistake(tmp_path: Path, text: str, said: str) -> None:
+    assert said in "\n".join(problems(REFERENCE + text, tmp_path))
+
+
+def test_explained_mutants_without_a_reference_are_a_mistake(tmp_path: Path) -> None:
+    told = problems(BASE + "equivalent_mutants: [{mutant: x, why: y}]\n", tmp_path)
+    assert told == ["demo.bench.yaml:4:1: mutants are changes of a reference: add reference"]

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import TypeAlias
 
+from pytest_agentbench.errors import Location
 from pytest_agentbench.expand.templates import is_template
 from pytest_agentbench.loader.data import Rows, read_rows
-from pytest_agentbench.loader.document import Document, Path_
+from pytest_agentbench.loader.document import Document, Path_, dotted
 from pytest_agentbench.loader.gates import read_gates
 from pytest_agentbench.loader.prompt import read_then, read_variants
 from pytest_agentbench.loader.schemas import read_schema
@@ -16,6 +17,7 @@ from pytest_agentbench.loader.tools import read_tools
 from pytest_agentbench.scenario import (
     AgentLimits,
     CheckSpec,
+    EquivalentMutant,
     Json,
     JsonAnswer,
     ModelRule,
@@ -33,6 +35,16 @@ _RESERVED = frozenset({
     "parametrize", "skip", "skipif", "true", "tryfirst", "trylast", "usefixtures", "xdist_group", "xfail",
 })  # fmt: skip
 """Markers that mean something to pytest or xdist, and words of ``-m`` expressions."""
+_PLACES: tuple[Path_, ...] = (
+    ("answer",),
+    ("answer", "json"),
+    ("answer", "json", "schema"),
+    ("answer", "json", "accept"),
+    ("answer", "json", "expect"),
+    ("reference",),
+    ("gates",),
+)
+"""What a message about a reference or one of its mutants points at."""
 
 
 def build(
@@ -94,9 +106,28 @@ def build(
         gates=gates,
         repeats=document.get("repeats", default=defaults.get("repeats", 50)),
         reference=document.get("reference"),
+        equivalent_mutants=_equivalent_mutants(document),
+        places=_places(document),
         seed=document.get("data", "seed", default=of_data.get("seed", 0)),
     )
     return scenario, rows
+
+
+def _equivalent_mutants(document: Document) -> tuple[EquivalentMutant, ...]:
+    if document.present("equivalent_mutants") and not document.present("reference"):
+        document.problem(
+            ("equivalent_mutants",), "mutants are changes of a reference: add reference", key=True
+        )
+    return tuple(
+        EquivalentMutant(
+            mutant=value["mutant"], why=value["why"].strip(), location=document.at((*path, "mutant"))
+        )
+        for path, value in document.items("equivalent_mutants")
+    )
+
+
+def _places(document: Document) -> dict[str, Location]:
+    return {dotted(path): document.at(path, key=True) for path in _PLACES if document.present(*path)}
 
 
 def _sampling(values: Mapping[str, Json]) -> Sampling:
