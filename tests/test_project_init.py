@@ -18,7 +18,8 @@ def test_the_files_of_init_are_valid_scenarios(
     assert main(["validate"]) == 0
     told = capsys.readouterr().out
     assert f"wrote   {Path('scenarios/first.bench.yaml')}" in told
-    assert "1 file, 1 scenario read: 0 mistakes, 0 warnings" in told
+    assert "1 file, 1 scenario read: 0 mistakes, 0 warnings; 5 references played, 0 failed" in told
+    assert "0 survivors (0 more explained)" in told
 
 
 def test_init_makes_the_folder_that_it_is_given(tmp_path: Path) -> None:

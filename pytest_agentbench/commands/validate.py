@@ -1,8 +1,11 @@
-"""``agentbench validate``: every mistake in scenario files, before any call is paid for."""
+"""``agentbench validate``: mistakes in scenario files and holes in their checks, before any call."""
 
 from __future__ import annotations
 
 import argparse
+import asyncio
+import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,8 +22,10 @@ def add_parser(subparsers: Any) -> None:
     """Add the subcommand."""
     parser: argparse.ArgumentParser = subparsers.add_parser(
         "validate",
-        help="check scenario files: every mistake as file:line:col, gates that cannot be decided as warnings",
-        description="Check scenario files without calling a model. Exit status 1 if any file has a mistake.",
+        help="check scenario files, and try their references: do the checks notice a wrong answer?",
+        description="Check scenario files, then play the reference of each scenario and mutants of it, "
+        "without a model and at no cost. Exit status 1 if a file has a mistake, a reference does not pass, "
+        "or a mutant passes that the scenario does not explain under `equivalent_mutants`.",
     )
     parser.add_argument(
         "paths",
@@ -29,19 +34,57 @@ def add_parser(subparsers: Any) -> None:
         metavar="PATH",
         help=f"files and folders (searched for *{SUFFIX}); default: scenarios",
     )
+    parser.add_argument("--no-play", action="store_true", help="check the files only")
+    parser.add_argument(
+        "--sandbox",
+        choices=("auto", "docker", "wasm", "none"),
+        help="where the code of references runs (default auto); a sandbox named here must be there",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print every mistake and every warning of the files; returns 1 if there is a mistake, else 0.
+    """Print what is wrong with files, references and checks; returns 1 for an error, else 0.
+
+    Nothing is played while a file has a mistake.
 
     Raises:
         UsageError: a path is not there, or no scenario file is found.
     """
+    from pytest_agentbench.mutation.rehearsal import Rehearsal, rehearse
+
+    started = time.monotonic()
+    files = find_files(args.paths or [Path("scenarios")])
+    scenarios, problems = read(files)
+    problems += repeated_ids(scenarios)
+    notes = [warning for scenario in scenarios for warning in warnings(scenario)]
+    summary = f"{_count(len(files), 'file')}, {_count(len(scenarios), 'scenario')} read: "
+    rehearsal = Rehearsal()
+    if not args.no_play and not problems:
+        rehearsal = asyncio.run(rehearse(scenarios, sandbox=args.sandbox, say=_say))
+    problems += rehearsal.errors
+    notes += [str(note) for note in rehearsal.warnings]
+    for problem in problems:
+        print(f"error: {problem}")
+    for note in notes:
+        print(f"warning: {note}")
+    n_mistakes = len(problems) - rehearsal.n_failures - rehearsal.n_survivors
+    summary += f"{_count(n_mistakes, 'mistake')}, {_count(len(notes), 'warning')}"
+    if rehearsal.n_played:
+        summary += (
+            f"; {_count(rehearsal.n_played, 'reference')} played, {rehearsal.n_failures} failed, "
+            f"{_count(rehearsal.n_mutants, 'mutant')}, {_count(rehearsal.n_survivors, 'survivor')} "
+            f"({rehearsal.n_explained} more explained), {time.monotonic() - started:.1f} s"
+        )
+    print(summary)
+    return 1 if problems else 0
+
+
+def read(files: Sequence[Path]) -> tuple[list[Scenario], list[Problem]]:
+    """The scenarios of ``files`` and every mistake in them."""
     from pytest_agentbench import checks
     from pytest_agentbench.loader import load_file
     from pytest_agentbench.resources import project_root, settings
 
-    files = find_files(args.paths or [Path("scenarios")])
     rootdir = _rootdir(Path.cwd())
     scenarios: list[Scenario] = []
     problems: list[Problem] = []
@@ -53,22 +96,12 @@ def run(args: argparse.Namespace) -> int:
                 file,
                 root=root,
                 defaults=defaults,
-                check_parameters=checks.parameters,
+                check_parameters=_parameters,
                 check_names=checks.names,
             )
         except ScenarioError as error:
             problems += error.problems
-    problems += repeated_ids(scenarios)
-    notes = [warning for scenario in scenarios for warning in warnings(scenario)]
-    for problem in problems:
-        print(f"error: {problem}")
-    for note in notes:
-        print(f"warning: {note}")
-    print(
-        f"{_count(len(files), 'file')}, {_count(len(scenarios), 'scenario')} read: "
-        f"{_count(len(problems), 'mistake')}, {_count(len(notes), 'warning')}"
-    )
-    return 1 if problems else 0
+    return scenarios, problems
 
 
 def find_files(paths: Sequence[Path]) -> list[Path]:
@@ -127,6 +160,26 @@ def warnings(scenario: Scenario) -> Iterator[str]:
         )
         if plan.warning:
             yield f"{spec.location}: {plan.warning}"
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _parameters(name: str) -> Any:
+    """As :func:`pytest_agentbench.checks.parameters`, with room for checks that a conftest.py registers.
+
+    It is not loaded here: a name that is like none of ours may be one of them.
+    """
+    from pytest_agentbench import checks
+    from pytest_agentbench.loader.suggest import nearest
+
+    known = checks.names()
+    if name in known or nearest(name, known):
+        return checks.parameters(name)
+    if any(name in checks.get(one).PARAMETERS["properties"] for one in known):
+        return None
+    return {}
 
 
 def _rootdir(start: Path) -> Path:
