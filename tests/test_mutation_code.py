@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from trials import surviving, told, tried
+from trials import loaded, run_plainly, surviving, told, tried, try_one
+
+from pytest_agentbench.errors import SandboxError
+from pytest_agentbench.sample import Execution, ExecutionRequest
 
 REFERENCE = """\
 reference:
@@ -49,3 +52,33 @@ def test_mutants_of_several_rows_are_named_by_their_row(tmp_path: Path) -> None:
     data = "data: {rows: 2, values: {unused: {choice: [a]}}}\n"
     trial = tried(scenario("assert spend(5, 3) == 2", data), tmp_path)
     assert surviving(trial) == ["code.constant:0:3.16", "code.constant:1:3.16"]
+
+
+def test_a_fault_of_the_sandbox_is_no_notice_and_is_told(tmp_path: Path) -> None:
+    async def execute(request: ExecutionRequest) -> Execution:
+        if "have - price" not in request.code:
+            raise SandboxError("the engine is gone")
+        return await run_plainly(request)
+
+    trial = try_one(loaded(scenario("assert spend(5, 3) == 2"), tmp_path), execute)
+    # The loop, the broken code, the empty body and the other operator; missing code is not run.
+    assert [str(warning) for warning in trial.warnings] == [
+        "tried.bench.yaml:6:1: 4 mutants could not be played, the first is text.loop: sandbox: the engine is gone"
+    ]
+
+
+def test_a_fault_of_the_sandbox_in_the_reference_is_a_failure_with_its_reason(tmp_path: Path) -> None:
+    async def execute(_request: ExecutionRequest) -> Execution:
+        raise SandboxError("the engine is gone")
+
+    (failure,) = try_one(loaded(scenario("assert spend"), tmp_path), execute).failures
+    assert "the reference fails (variant base): sandbox: the engine is gone" in str(failure)
+
+
+def test_what_may_never_end_is_no_mutant(tmp_path: Path) -> None:
+    text = scenario("assert spend(5, 2) == 3").replace(
+        "if have < price:\n              return 0\n", "while have > 9:\n              have -= 1\n"
+    )
+    trial = tried(text, tmp_path)
+    # loop, delete, syntax, none and the last line's minus; nothing of the while
+    assert (surviving(trial), trial.n_mutants) == ([], 5)

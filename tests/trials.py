@@ -13,7 +13,7 @@ from pytest_agentbench import checks
 from pytest_agentbench.loader import load_text
 from pytest_agentbench.mutation.player import opened
 from pytest_agentbench.mutation.trial import Trial, attempt
-from pytest_agentbench.sample import Execution, ExecutionRequest
+from pytest_agentbench.sample import Execute, Execution, ExecutionRequest
 from pytest_agentbench.scenario import Scenario
 
 HEAD = "agentbench: 1\nid: tried\nprompt: {%s}\n"
@@ -22,6 +22,11 @@ HEAD = "agentbench: 1\nid: tried\nprompt: {%s}\n"
 
 def tried(text: str, root: Path, *, prompt: str = "user: Go on.") -> Trial:
     """What comes of the scenario ``text`` below :data:`HEAD`, as if it stood in tried.bench.yaml."""
+    return try_one(loaded(text, root, prompt=prompt))
+
+
+def loaded(text: str, root: Path, *, prompt: str = "user: Go on.") -> Scenario:
+    """The scenario ``text`` below :data:`HEAD`."""
     (scenario,) = load_text(
         HEAD % prompt + text,
         file="tried.bench.yaml",
@@ -30,14 +35,14 @@ def tried(text: str, root: Path, *, prompt: str = "user: Go on.") -> Trial:
         check_parameters=checks.parameters,
         check_names=checks.names,
     )
-    return try_one(scenario)
+    return scenario
 
 
-def try_one(scenario: Scenario) -> Trial:
-    """What comes of ``scenario``."""
+def try_one(scenario: Scenario, execute: Execute | None = None) -> Trial:
+    """What comes of ``scenario``, whose code ``execute`` runs (default: :func:`run_plainly`)."""
 
     async def run() -> Trial:
-        async with opened(execute) as player:
+        async with opened(execute or run_plainly) as player:
             return await attempt(scenario, player)
 
     return asyncio.run(run())
@@ -55,7 +60,7 @@ def told(trial: Trial, name: str) -> str:
     return line
 
 
-async def execute(request: ExecutionRequest) -> Execution:
+async def run_plainly(request: ExecutionRequest) -> Execution:
     """Runs code in a plain process: it is our own, and a sandbox need not be here."""
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:

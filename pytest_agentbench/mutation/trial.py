@@ -81,9 +81,15 @@ async def attempt(scenario: Scenario, player: Player) -> Trial:
             warnings.append(Problem(location=place_of(scenario, "reference"), message=text))
         verdicts += await asyncio.gather(*(_try(scenario, player, reference, mutant) for mutant in some))
     survivors: dict[str, tuple[Mutant, str]] = {}
-    for mutant, row, noticed in verdicts:
-        if not noticed:
+    faults: list[str] = []
+    for mutant, row, sample in verdicts:
+        if sample.fault is not None:
+            faults.append(f"{mutant.id}: {sample.fault['kind']}: {sample.fault['message']}")
+        elif not _noticed(scenario, sample):
             survivors.setdefault(mutant.id, (mutant, row))
+    if faults:
+        text = f"{len(faults)} mutants could not be played, the first is {faults[0]}"
+        warnings.append(Problem(location=place_of(scenario, "reference"), message=text))
     unexplained = {
         name: found
         for name, found in survivors.items()
@@ -115,9 +121,9 @@ async def _play(scenario: Scenario, player: Player, variant: int, row: int) -> _
 
 async def _try(
     scenario: Scenario, player: Player, reference: _Reference, mutant: Mutant
-) -> tuple[Mutant, str, bool]:
+) -> tuple[Mutant, str, Sample]:
     played = await player.play(scenario, reference.rendering, mutant.script)
-    return mutant, reference.rendering.row_key, _noticed(scenario, played.sample)
+    return mutant, reference.rendering.row_key, played.sample
 
 
 def _noticed(scenario: Scenario, sample: Sample) -> bool:
