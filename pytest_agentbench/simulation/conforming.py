@@ -135,6 +135,15 @@ class Plan:
         """What ``node`` (a part of the schema) may mean, each without references and combinations."""
         return self._spread_out(node)[1]
 
+    def meant(self, node: Json, value: Json) -> Node | None:
+        """The alternative of ``node`` that ``value`` fits; where there is one only, that one."""
+        found = self.alternatives(node)
+        return next((one for one in found if len(found) == 1 or self.fits(one, value)), None)
+
+    def draw(self, node: Json, name: str, rng: random.Random) -> Json:
+        """A value for one part, as it may stand under the key ``name``; a part in thousands does not fit."""
+        return _Drawing(self, rng, wild=False).value(node, self.depth, name)
+
     def needs_check(self, node: Json) -> bool:
         """Whether a draw from ``node`` may fail to fit it."""
         return self._spread_out(node)[2]
@@ -662,6 +671,11 @@ def _maker(name: str) -> Callable[[random.Random], str]:
     return lambda rng: rng.choice(_pool(provider))
 
 
+def text_for(name: str, rng: random.Random) -> str:
+    """A text such as may stand under the key ``name``: a name, a city, a code, a sentence."""
+    return _maker(name)(rng)
+
+
 def _string(one: Node, name: str, rng: random.Random) -> str | None:
     """A text for an alternative; None when none was found."""
     least, most = one.get("minLength", 0), one.get("maxLength", math.inf)
@@ -677,7 +691,7 @@ def _candidates(one: Node, name: str, rng: random.Random) -> Iterator[str]:
         for _ in range(20):
             yield _FORMATS[one["format"]](rng)
     elif "pattern" not in one:
-        drawn = _maker(name)(rng)
+        drawn = text_for(name, rng)
         while len(drawn) < least:
             drawn = f"{drawn} {rng.choice(_pool('word'))}"
         yield drawn if len(drawn) <= most else drawn[: int(most)].rstrip().ljust(least, "a")

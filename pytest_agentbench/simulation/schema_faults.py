@@ -96,16 +96,14 @@ def _parts(
     plan: Plan, node: Json, value: Json, at: Path, *, required: bool = False, optional: bool = False
 ) -> Iterator[_Place]:
     """Every part of ``value`` that the schema says something about."""
-    alternatives = plan.alternatives(node)
-    several = len(alternatives) > 1
-    one = next((one for one in alternatives if not several or plan.fits(one, value)), None)
+    one = plan.meant(node, value)
     if one is None:
         return
     yield _Place(
         at=at,
         value=value,
         one=one,
-        n_alternatives=len(alternatives),
+        n_alternatives=len(plan.alternatives(node)),
         required=required,
         optional=optional,
     )
