@@ -2,13 +2,14 @@
 
 A schema becomes a :class:`Plan` once: each of its nodes is spread out into alternatives without ``$ref``,
 ``allOf``, ``anyOf``, ``oneOf`` and ``if``, from which values are then drawn. What that cannot do for
-certain (``not``, ``oneOf``, ``uniqueItems`` ...) is drawn again until jsonschema is content.
+certain (``not``, ``contains``, an overlapping ``oneOf`` ...) is drawn again until jsonschema is content.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import functools
+import itertools
 import json
 import math
 import random
@@ -31,7 +32,7 @@ _RETRIES = 120
 _MAX_ALTERNATIVES = 64
 _MAX_DEPTH = 64
 _USUAL_DEPTH = 8
-_USUAL_SIZE = 150
+_USUAL_SIZE = 100
 """Values in one value from which on nothing optional is added: a recursive schema must end."""
 
 
@@ -52,7 +53,7 @@ def conforming(schema: Json, rng: random.Random) -> Json:
     for attempt in range(_TRIES):
         drawing = _Drawing(plan, rng, wild=attempt >= _TRIES // 3)
         value = drawing.value(plan.schema, plan.depth, "")
-        if plan.exact and not drawing.failed:
+        if not drawing.failed and plan.usable:
             return value
         found = plan.problem(value)
         if found is None:
@@ -82,14 +83,14 @@ _COMPOUND = frozenset({
     "definitions", "$schema", "$id", "$anchor", "$dynamicAnchor", "$comment", "title", "description",
     "default", "examples", "deprecated",
 })  # fmt: skip
-_SURE = frozenset({
-    "$ref", "$defs", "definitions", "$schema", "$comment", "title", "description", "default", "examples",
-    "deprecated", "allOf", "anyOf", "type", "enum", "const", "properties", "required", "additionalProperties",
-    "items", "prefixItems", "minItems", "maxItems", "minLength", "maxLength", "pattern", "format", "minimum",
-    "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf",
+_UNSURE = frozenset({
+    "not", "if", "dependentSchemas", "dependentRequired", "contains", "minContains", "maxContains",
+    "propertyNames", "patternProperties", "minProperties", "maxProperties", "unevaluatedProperties",
+    "unevaluatedItems", "$dynamicRef", "$id", "$anchor", "$dynamicAnchor",
 })  # fmt: skip
-"""Keywords that a draw obeys by its construction. A schema of these alone is not validated: the check
-takes ten times as long as the draw, and the server must not be the bottleneck."""
+"""Keywords that a draw may miss. Parts of a schema without them are not validated: that takes ten times as
+long as the draw, and the server must not be the bottleneck."""
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _KINDS = {
     "object": "properties required additionalProperties patternProperties minProperties maxProperties "
     "propertyNames dependentRequired unevaluatedProperties",
@@ -109,7 +110,7 @@ class Plan:
         schema: The schema itself, a copy that nobody changes.
         validator: jsonschema's, with formats; its errors are about the whole schema.
         depth: How deep values are drawn: as deep as must be and a little more.
-        exact: Nothing that was spread out until now needs jsonschema's check.
+        usable: jsonschema could judge every part that it was asked about.
     """
 
     def __init__(self, schema: Json) -> None:
@@ -120,7 +121,7 @@ class Plan:
         cls: Any = jsonschema.validators.validator_for(schema, default=jsonschema.Draft202012Validator)
         # An explicit registry, since jsonschema's default one fetches what it does not know.
         self.validator = cls(schema, format_checker=cls.FORMAT_CHECKER, registry=REGISTRY)
-        self.exact = True
+        self.usable = True
         self._spread: dict[int, tuple[Json, tuple[Node, ...], bool]] = {}
         self._members: dict[int, tuple[Json, ...] | None] = {}
         self._choices: dict[tuple[int, int], tuple[Node, ...]] = {}
@@ -155,6 +156,7 @@ class Plan:
         try:
             return bool(self.validator.evolve(schema=node).is_valid(value))
         except Exception:  # noqa: BLE001 - a reference or a pattern that cannot be used; said for the whole
+            self.usable = False
             return True
 
     def problem(self, value: Json) -> str | None:
@@ -251,8 +253,7 @@ class Plan:
             return held
         seen: list[Json] = []
         found = tuple(self._expand(node, (), seen))
-        unsure = any(not _is_sure(part) for part in seen)
-        self.exact = self.exact and not unsure
+        unsure = not all(self._is_sure(part) for part in seen)
         self._spread[id(node)] = (node, found, unsure)  # holds the node: its id stays its own
         return self._spread[id(node)]
 
@@ -282,6 +283,27 @@ class Plan:
         for pair in _conditions(node):
             yield [one for part in pair for one in self._expand(part, active, seen)]
 
+    def _is_sure(self, node: Node) -> bool:
+        """Whether a draw obeys every keyword of ``node`` by its construction."""
+        return (
+            not node.keys() & _UNSURE
+            and node.get("$schema", _DIALECT) == _DIALECT
+            and not ("pattern" in node and "format" in node)
+            and isinstance(node.get("multipleOf", 1), int)
+            and ("oneOf" not in node or self._told_apart(node["oneOf"]))
+        )
+
+    def _told_apart(self, branches: Sequence[Json]) -> bool:
+        """Whether no value can fit two branches: they differ in type, or in a key that names the branch."""
+        spread = [self._expand(branch, (), []) for branch in branches]
+        pairs = (
+            (one, other)
+            for mine, theirs in itertools.combinations(spread, 2)
+            for one in mine
+            for other in theirs
+        )
+        return all(_differ(one, other) for one, other in pairs)
+
     def _target(self, reference: str) -> Json:
         if reference in self._names:
             return self._names[reference]
@@ -295,14 +317,6 @@ class Plan:
         if not reference.startswith("#"):
             raise NotPossibleError(f"the reference {reference!r} leads out of the schema")
         return node
-
-
-def _is_sure(node: Node) -> bool:
-    return (
-        node.keys() <= _SURE
-        and not ("pattern" in node and "format" in node)
-        and isinstance(node.get("multipleOf", 1), int)
-    )
 
 
 def _whole(value: Json) -> Json:
@@ -331,6 +345,24 @@ def _conditions(node: Node) -> Iterator[tuple[Json, Json]]:
         )
     for key, part in node.get("dependentSchemas", {}).items():
         yield {"allOf": [{"required": [key]}, part]}, {"properties": {key: False}}
+
+
+def _differ(one: Node, other: Node) -> bool:
+    if "type" in one and "type" in other and not _both_types(one["type"], other["type"]):
+        return True
+    mine, theirs = one.get("properties", {}), other.get("properties", {})
+    keys = set(one.get("required", ())) & set(other.get("required", ())) & mine.keys() & theirs.keys()
+    if not one.get("type") == other.get("type") == "object":
+        return False
+    named = [(_constants(mine[key]), _constants(theirs[key])) for key in keys]
+    return any(these and those and these.isdisjoint(those) for these, those in named)
+
+
+def _constants(node: Json) -> set[str]:
+    """Texts of the values that a schema names; empty where it names none."""
+    if not isinstance(node, dict) or not node.keys() & {"const", "enum"}:
+        return set()
+    return {_text(_whole(value)) for value in ([node["const"]] if "const" in node else node["enum"])}
 
 
 def _all(parts: Sequence[Json]) -> Json:
@@ -439,8 +471,11 @@ class _Drawing:
         """A value for ``node`` with at most ``depth`` levels; ``name`` is the key that it stands under."""
         while True:
             drawn = self._once(node, depth, name)
+            if not self.plan.needs_check(node) or self.plan.fits(node, drawn):
+                return drawn
             self.retries_left -= 1
-            if self.retries_left <= 0 or not self.plan.needs_check(node) or self.plan.fits(node, drawn):
+            if self.retries_left <= 0:
+                self.failed = True
                 return drawn
 
     def _once(self, node: Json, depth: int, name: str) -> Json:
@@ -538,11 +573,12 @@ class _Drawing:
                 break
             item = self.value(node, depth - 1, name.removesuffix("s"))
             if one.get("uniqueItems"):
-                if _text(item) in taken:
+                if _text(_whole(item)) in taken:
                     tries -= 1
                     continue
-                taken.add(_text(item))
+                taken.add(_text(_whole(item)))
             made.append(item)
+        self.failed = self.failed or len(made) < least
         return made
 
 

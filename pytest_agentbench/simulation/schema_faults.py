@@ -270,8 +270,8 @@ def _other_roots(place: _Place, rng: random.Random) -> Iterator[Json]:
     yield rng.choice([True, False])
 
 
-def _outside(named: Sequence[Json], value: Json) -> Iterator[Json]:
-    """Values like ``value``, but none of ``named``."""
+def _outside(named: Sequence[Json], value: Json, rng: random.Random) -> list[Json]:
+    """A few values like ``value``, but none of ``named``; each is as good as another."""
     near: list[Json] = list(_WORDS)
     if isinstance(value, str):
         near += [value.upper(), value.title(), f"{value}s", value[:-1], f"{value} "]
@@ -279,7 +279,8 @@ def _outside(named: Sequence[Json], value: Json) -> Iterator[Json]:
         near = [value + 1, value - 1, value + 1_000]
     elif isinstance(value, bool):
         near = [not value]
-    yield from (one for one in near if one not in named)
+    others = [one for one in near if one not in named]
+    return rng.sample(others, min(3, len(others)))
 
 
 def _unlike_pattern(place: _Place, rng: random.Random) -> Iterator[Json]:
@@ -397,12 +398,12 @@ _KINDS: Mapping[str, _Kind] = {
     "enum": _kind(
         "enum",
         _here(lambda part: _says(part, "enum")),
-        lambda place, _rng: _outside(place.one["enum"], place.value),
+        lambda place, rng: _outside(place.one["enum"], place.value, rng),
     ),
     "const": _kind(
         "const",
         _here(lambda part: _says(part, "const")),
-        lambda place, _rng: _outside([place.one["const"]], place.value),
+        lambda place, rng: _outside([place.one["const"]], place.value, rng),
     ),
     "pattern": _kind(
         "pattern",
