@@ -316,3 +316,19 @@ def test_the_probe_refuses_what_json_repair_makes_up_or_drops() -> None:
     assert probe('{"a" 1 2 3 : }') is None
     assert probe("") is None
     assert probe("{" + "x" * 200_000 + "}") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "tags"),
+    [
+        ('["it\'s", Infinity]', ("nan_inf",)),
+        ('["a", NaN, 1]', ("nan_inf",)),
+        ('[NaN, {"a": 1}]', ("nan_inf",)),
+        ('["bac\\x41k"]', ("bad_escape",)),
+        ('{"a": "x"\n"gr\\u00f6": 1}', ("missing_comma",)),
+        ('{"a": "x\\u00', ("truncated",)),
+        ('["a", +5]', ("other",)),
+    ],
+)
+def test_a_fault_is_not_taken_for_another_that_stands_beside_it(text: str, tags: tuple[str, ...]) -> None:
+    assert recover(text).tags == tags

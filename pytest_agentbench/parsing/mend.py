@@ -27,8 +27,10 @@ _LOOSE_NUMBER = re.compile(r"\+?(-?(?:0|[1-9][0-9]*)?\.?[0-9]*(?:[eE][+-]?[0-9]+
 _NOT_A_NUMBER = re.compile(r"[-+]?(?:NaN|nan|Infinity|inf|Inf)\b")
 _WORD = re.compile(r"[A-Za-z_$][\w$-]*")
 _BARE_KEY = re.compile(r"(?:[A-Za-z_$][\w$-]*|[0-9]+)(?=\s*:)")
-_KEY_AHEAD = re.compile(r"\s*(?:\"[^\"\\\n]*\"|'[^'\\\n]*'|[A-Za-z_$][\w$-]*)\s*:")
-_VALUE_AHEAD = re.compile(r"\s*(?:[\"'{\[\u201c]|-?[0-9]|(?:true|false|null|True|False|None)\b)")
+_KEY_AHEAD = re.compile(r"\s*(?:\"(?:[^\"\\\n]|\\.)*+\"|'(?:[^'\\\n]|\\.)*+'|[A-Za-z_$][\w$-]*)\s*:")
+_VALUE_AHEAD = re.compile(
+    r"\s*(?:[\"'{\[\u201c]|[-+]?[0-9]|-?Infinity\b|(?:true|false|null|True|False|None|NaN)\b)"
+)
 _WORDS: dict[str, Json] = {"true": True, "false": False, "null": None}
 _PYTHON_WORDS: dict[str, Json] = {"True": True, "False": False, "None": None}
 _CLOSER = {dict: "}", list: "]"}

@@ -10,6 +10,7 @@ CLOSING = {'"': '"', "'": "'", "\u201c": "\u201c\u201d", "\u201d": "\u201d", "\u
 
 _PLAIN = re.compile(r"[^\"'\\\x00-\x1f\u201c\u201d\u2018\u2019]+")
 _ESCAPES = {'"': '"', "\\": "\\", "/": "/", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
+_CUT_HEX = re.compile(r"[0-9a-fA-F]{0,3}")
 _HEX = re.compile(r"[0-9a-fA-F]{4}")
 _PYTHON_HEX = re.compile(r"x([0-9a-fA-F]{2})|U(00(?:0[0-9a-fA-F]|10)[0-9a-fA-F]{4})")
 
@@ -71,6 +72,8 @@ def _escape(text: str, at: int, quote: str, tags: dict[str, None]) -> tuple[str,
         return "'", at + 2
     if char == "u" and (digits := _HEX.match(text, at + 2)) is not None:
         return chr(int(digits.group(), 16)), at + 6
+    if char == "u" and at + 6 > len(text) and _CUT_HEX.fullmatch(text, at + 2) is not None:
+        raise QuotedError("truncated", len(text))
     if (long := _PYTHON_HEX.match(text, at + 1)) is not None:
         if quote != "'":  # an escape of Python, or a path with a folder of that name
             raise QuotedError("bad_escape", at)

@@ -161,7 +161,8 @@ def _candidates(
             try:
                 mended = mend(body, at)
             except MendError as error:
-                if error.progress or error.open_ended or error.tag == "too_deep":
+                # "other" at the first sign is how prose in brackets fails: [see above], {name}.
+                if error.progress or error.open_ended or error.tag != "other":
                     return found, (at, error)
                 start = _BRACKET.search(body, at + 1)
                 continue
