@@ -58,9 +58,10 @@ class Model:
     Attributes:
         name: As the user wrote it; slug: the same in [a-z0-9._-], used in node ids.
         model_id: What goes over the wire.
-        kind: ``openai``: an endpoint; ``local``: weights that we serve ourselves.
-        base_url: None for the openai client's default and, before it is started, for ``local``.
-        weights: ``bundled:smollm2-135m`` or a path, for ``local``.
+        kind: ``openai``: an endpoint; ``local``: weights that we serve ourselves; ``simulated``: a
+            profile that we play.
+        base_url: None for the openai client's default and, before it is started, for the other kinds.
+        weights: ``bundled:smollm2-135m`` or a path, for ``local``; the profile, for ``simulated``.
         concurrency: Requests in flight over the whole session.
         sampling: Values that the preset or the team sets; the scenario's own win.
         extra_body: Always sent (e.g. a pinned host).
@@ -70,7 +71,7 @@ class Model:
     name: str
     slug: str
     model_id: str
-    kind: Literal["openai", "local"] = "openai"
+    kind: Literal["openai", "local", "simulated"] = "openai"
     base_url: str | None = None
     api_key_env: str | None = None
     weights: str | None = None
@@ -83,3 +84,8 @@ class Model:
     extra_body: Mapping[str, Json] = field(default_factory=dict)
     source: str = ""
     warning: str = ""
+
+    @property
+    def served_here(self) -> bool:
+        """Whether its server is a process of ours: no key, no cost, not there before it is started."""
+        return self.kind != "openai"

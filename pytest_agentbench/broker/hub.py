@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from pytest_agentbench.broker.clients import Clients
+from pytest_agentbench.broker.clients import NOTHING, Clients, Plays
 from pytest_agentbench.errors import (
     AgentbenchError,
     LimitReachedError,
@@ -97,12 +97,15 @@ class Broker:
 
     # ---- before the first sample -------------------------------------------------------------
 
-    async def prepare(self, names: Collection[str]) -> None:
-        """Start the servers of the local models among ``names``, so that no sample waits for them.
+    async def prepare(self, names: Collection[str], plays: Plays = NOTHING) -> None:
+        """Start the servers of the models among ``names`` that run here, so that no sample waits for them.
+
+        ``plays``: what simulated models play.
 
         Raises:
             UsageError: one cannot be served here; the message says why and what to do.
         """
+        self._clients.plays = plays
         for name in sorted(names):
             await self._clients.prepare(name)
 
@@ -266,7 +269,7 @@ class Broker:
             await self._sandboxes.close()
 
     async def _last_replies(self) -> None:
-        free = {model.name for model in self._settings.models if model.kind == "local"}
+        free = {model.name for model in self._settings.models if model.served_here}
         paid = {task for task in self._background if task.get_name() not in free}
         if paid:
             hurried = asyncio.create_task(self._hurried.wait())

@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 from pytest_agentbench.errors import UsageError
 from pytest_agentbench.model import Model
 from pytest_agentbench.providers.catalogue import key_of, known_names, missing_key, resolve
+from pytest_agentbench.providers.child_server import ChildServer
 from pytest_agentbench.scenario import Json
 
 Serve: TypeAlias = Callable[[Model], Awaitable[str]]
@@ -76,8 +77,9 @@ def _list(settings: Mapping[str, Json], env: Mapping[str, str]) -> int:
     for line in _table([_COLUMNS, *rows]):
         print(line)
     print()
-    print("Also: provider:MODEL-ID, gguf:PATH, any name with --agentbench-base-url=URL, and your own under")
-    print('[tool.agentbench.models."NAME"] of pyproject.toml or agentbench.toml. Prices never gate.')
+    print("Also: simulated[:PROFILE], provider:MODEL-ID, gguf:PATH, any name with --agentbench-base-url=URL,")
+    print('and your own under [tool.agentbench.models."NAME"] of pyproject.toml or agentbench.toml.')
+    print("Prices never gate.")
     for line in warnings:
         print(f"warning: {line}")
     for line in notes:
@@ -89,7 +91,7 @@ def _row(model: Model, env: Mapping[str, str]) -> tuple[str, ...]:
     prices = model.prices
     return (
         model.name,
-        "this machine" if model.kind == "local" else model.base_url or "openai's default",
+        "this machine" if model.served_here else model.base_url or "openai's default",
         model.model_id,
         _tokens(model.context_tokens),
         _tokens(model.output_tokens),
@@ -153,15 +155,21 @@ async def _probe(model: Model, *, strict: bool, serve: Serve | None) -> int:
 @asynccontextmanager
 async def _served(model: Model, serve: Serve | None) -> AsyncIterator[Model]:
     """The model with an address; one that runs on this machine is started for the check."""
-    if model.kind != "local":
+    if not model.served_here:
         yield model
     elif serve is not None:
         yield replace(model, base_url=await serve(model))
     else:
-        from pytest_agentbench.providers.local import LocalServer
-
         assert model.weights is not None
-        server = LocalServer(model.weights, alias=model.model_id)
+        if model.kind == "simulated":
+            from pytest_agentbench.simulation.process import SimulationProcess, check_profile
+
+            check_profile(model.name, model.weights, model.model_id)
+            server: ChildServer = SimulationProcess(model.weights, alias=model.name)
+        else:
+            from pytest_agentbench.providers.local import LocalServer
+
+            server = LocalServer(model.weights, alias=model.model_id)
         try:
             yield replace(model, base_url=await server.start(print))
         finally:

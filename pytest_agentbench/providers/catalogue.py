@@ -1,9 +1,9 @@
 """Names of models -> where they are, what they take, what they cost.
 
 A name is a preset (``deepseek-v4-pro``), an entry of the project's settings
-(``[tool.agentbench.models."NAME"]``), ``provider:model-id``, ``gguf:PATH``, or, with a base URL of
-one's own, anything that the server behind it understands. Needs no network and no client: xdist
-workers resolve the same names while they collect.
+(``[tool.agentbench.models."NAME"]``), ``provider:model-id``, ``gguf:PATH``, ``simulated:PROFILE``,
+or, with a base URL of one's own, anything that the server behind it understands. Needs no network
+and no client: xdist workers resolve the same names while they collect.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from pytest_agentbench.scenario import Json
 
 OWN_KEY = "AGENTBENCH_API_KEY"
 OWN_URL = "AGENTBENCH_BASE_URL"
+SIMULATED = "simulated"
 
 
 def resolve(
@@ -89,7 +90,7 @@ def key_of(model: Model, env: Mapping[str, str]) -> str | None:
 def missing_key(model: Model, env: Mapping[str, str]) -> str | None:
     """What is wrong with a model's key and what to do; None when nothing is."""
     variable = model.api_key_env
-    if model.kind == "local" or not variable:
+    if model.served_here or not variable:
         return None
     value = key_of(model, env)
     if value is None:
@@ -107,6 +108,8 @@ def _find(name: str, entries: Mapping[str, Json], own_url: str | None, problems:
     presets = load_presets()
     if name.startswith("gguf:"):
         return _gguf(name, problems)
+    if own_url is None and (name == SIMULATED or name.startswith(f"{SIMULATED}:")):
+        return _simulated(name)
     if name in presets.retired and name not in entries and own_url is None:
         problems.append(f"{name}: {presets.retired[name]}")
         return None
@@ -238,6 +241,22 @@ def _gguf(name: str, problems: list[str]) -> Model | None:
     )
 
 
+def _simulated(name: str) -> Model:
+    """``simulated``, ``simulated:PROFILE`` or ``simulated:PROFILE:MODEL``."""
+    profile, _, model = name.partition(":")[2].partition(":")
+    profile = profile or "perfect"
+    model_id = Path(profile).stem + (f":{model}" if model else "")
+    return Model(
+        name=name,
+        slug=slug_of(f"{SIMULATED}-{model_id}" if ":" in name else name),
+        model_id=model_id,
+        kind="simulated",
+        weights=profile,
+        prices=Prices(input=0.0, output=0.0, cached_input=0.0, source="runs on this machine"),
+        source="simulated",
+    )
+
+
 def slug_of(name: str) -> str:
     """``name`` in [a-z0-9._-], as used in node ids."""
     return re.sub(r"[^a-z0-9._-]+", "-", name.lower()).strip("-.") or "model"
@@ -260,7 +279,7 @@ def _unknown(name: str, entries: Mapping[str, Json], presets: Presets) -> str:
     listed = ", ".join(sorted({*presets.models, *entries}))
     return (
         f"{name}: unknown model{_nearest(name, known)}; known: {listed}; "
-        "or provider:model-id, gguf:PATH, any name with --agentbench-base-url, "
+        "or provider:model-id, gguf:PATH, simulated[:PROFILE], any name with --agentbench-base-url, "
         f'or an entry [tool.agentbench.models."{name}"]'
     )
 

@@ -25,6 +25,9 @@ from pytest_agentbench.sample import CallRequest, Reply
 if TYPE_CHECKING:
     import httpx2
 
+SAMPLE_HEADER = "x-agentbench-sample"
+"""Tells a simulated model the sample's identity, as JSON."""
+
 _GOODBYE_S = 0.05
 """After ``[DONE]`` only the end of the body is missing; with it the connection can be used again."""
 
@@ -132,19 +135,31 @@ class ChatClient:
         try:
             async with asyncio.timeout(request.deadline_s):
                 response = await self._transport.post(
-                    self._client, _encoded(request, stream=False), stream=False
+                    self._client,
+                    _encoded(request, stream=False),
+                    stream=False,
+                    headers=self._headers(request),
                 )
         except TimeoutError:
             raise _DeadlineError from None
         reply = reply_from_json(response.content)
         return replace(reply, latency_s=asyncio.get_running_loop().time() - start)
 
+    def _headers(self, request: CallRequest) -> dict[str, str] | None:
+        """A simulated model is told which sample it plays; nobody else is."""
+        if self._model.kind != "simulated":
+            return None
+        return {SAMPLE_HEADER: json.dumps(dict(request.sample))}
+
     async def _streamed(self, request: CallRequest) -> Reply:
         start = asyncio.get_running_loop().time()
         try:
             async with asyncio.timeout(request.stall_s):
                 response = await self._transport.post(
-                    self._client, _encoded(request, stream=True), stream=True
+                    self._client,
+                    _encoded(request, stream=True),
+                    stream=True,
+                    headers=self._headers(request),
                 )
         except TimeoutError:
             raise _stalled(request.stall_s) from None

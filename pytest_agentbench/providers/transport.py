@@ -5,6 +5,7 @@ Import this module only where calls are made: openai takes 0.6 s to import.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import cast
 
 import aiohttp
@@ -45,21 +46,27 @@ def open_client(base_url: str | None, key: str | None) -> openai.AsyncOpenAI:
     return client
 
 
-async def post(client: openai.AsyncOpenAI, body: bytes, *, stream: bool) -> httpx2.Response:
+async def post(
+    client: openai.AsyncOpenAI, body: bytes, *, stream: bool, headers: Mapping[str, str] | None = None
+) -> httpx2.Response:
     """Send one chat completion; the response is read whole, or not at all for a stream.
+
+    ``headers`` go out beside the client's own.
 
     Raises:
         AttemptError: no response, or a status other than 2xx.
     """
     path = "/chat/completions"
+    options: openai.RequestOptions = {"headers": headers} if headers else {}
     try:
         if not stream:
-            return await client.post(path, cast_to=httpx2.Response, content=body)
+            return await client.post(path, cast_to=httpx2.Response, content=body, options=options)
         # Told to cast to a response, the client hands it out unread, whatever stream_cls says.
         streamed = client.post(
             path,
             cast_to=httpx2.Response,
             content=body,
+            options=options,
             stream=True,
             stream_cls=openai.AsyncStream[object],
         )

@@ -7,6 +7,7 @@ from typing import Any
 
 from pytest_agentbench.collection import CaseItem, identity
 from pytest_agentbench.forecast import forecast
+from pytest_agentbench.resources import project_root
 from pytest_agentbench.runner import RunOptions
 
 
@@ -21,10 +22,17 @@ def announcement(cases: Sequence[CaseItem], options: RunOptions) -> dict[str, An
         "n_calls_max": sum(f.n_calls_max for f in forecasts),
         "cost_usd_max": sum(priced) if priced else None,
         "unpriced": sorted({item.case.model.name for item, one in calling if one.cost_usd_max is None}),
+        "scenario_files": _scenario_files(cases),
         "models": sorted({item.case.model.name for item, _one in calling}),
         "duration_s": _duration_s(cases, forecasts),
         "warnings": _grouped([warning for f in forecasts for warning in f.warnings]),
     }
+
+
+def _scenario_files(cases: Sequence[CaseItem]) -> list[list[str]]:
+    """Files with their project roots, for models that are simulated by playing references."""
+    paths = dict.fromkeys(item.path for item in cases if item.case.model.kind == "simulated")
+    return [[str(path), str(project_root(path, cases[0].config.rootpath))] for path in paths]
 
 
 def _duration_s(cases: Sequence[CaseItem], forecasts: Sequence[Any]) -> float:

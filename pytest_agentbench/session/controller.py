@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from pytest_agentbench.broker.clients import Plays
 from pytest_agentbench.broker.hub import Broker, BrokerSettings
 from pytest_agentbench.broker.loop_thread import LoopThread
 from pytest_agentbench.broker.server import BrokerServer
@@ -21,6 +22,7 @@ from pytest_agentbench.session.announcement import announcement
 from pytest_agentbench.session.base import BenchBase
 from pytest_agentbench.session.results import Results
 from pytest_agentbench.session.terminal import ProgressReporter
+from pytest_agentbench.simulation.process import check_profile
 from pytest_agentbench.storage import Journal
 from pytest_agentbench.verdict import CaseResult
 from pytest_agentbench.wire import to_wire
@@ -46,6 +48,9 @@ class Controller(BenchBase):
                 env=os.environ,
                 require_keys=not may_lack_keys,
             )
+            for model in self.models:
+                if model.kind == "simulated":
+                    check_profile(model.name, str(model.weights), model.model_id)
         except AgentbenchError as error:
             raise pytest.UsageError(str(error)) from error
         self.missing_keys = {
@@ -59,6 +64,7 @@ class Controller(BenchBase):
         self._address: tuple[str, int] | None = None
         self._progress = ProgressReporter(config)
         self._unprepared: tuple[str, ...] = ()
+        self._plays = Plays()
         self._n_failed = 0
 
     # ---- starting ----------------------------------------------------------------------------
@@ -102,7 +108,7 @@ class Controller(BenchBase):
         models, self._unprepared = self._unprepared, ()
         if models:
             try:
-                self.broker_thread().run(self.open_broker().prepare(models))
+                self.broker_thread().run(self.open_broker().prepare(models, self._plays))
             except AgentbenchError as error:
                 raise pytest.UsageError(str(error)) from error
 
@@ -158,6 +164,8 @@ class Controller(BenchBase):
     def _announced(self, plan: Mapping[str, Any]) -> None:
         self.results.expect(plan["cases"])
         self._unprepared = tuple(name for name in plan["models"] if name not in self.missing_keys)
+        files = tuple((path, root) for path, root in plan["scenario_files"])
+        self._plays = Plays(files=files, defaults=self.defaults)
         self._progress.announce(plan)
 
     # ---- results -----------------------------------------------------------------------------
