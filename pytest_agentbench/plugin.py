@@ -62,6 +62,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="auto",
         help="where generated code runs; auto: Docker when an engine answers, else wasm",
     )
+    group.addoption(
+        "--agentbench-replay",
+        metavar="RUN",
+        help="judge the recorded replies of a run again, without any call: its id, `last`, or a path",
+    )
     group.addoption("--agentbench-json", metavar="PATH", help="write all results as JSON")
     group.addoption(
         "--agentbench-inconclusive",
@@ -114,7 +119,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
         switch_on(config)
     else:
-        for option in ("model", "base_url", "json", "repeats", "max_calls"):
+        for option in ("model", "base_url", "json", "repeats", "max_calls", "replay"):
             if config.getoption(f"agentbench_{option}"):
                 raise pytest.UsageError(
                     f"--agentbench-{option.replace('_', '-')} does nothing without --agentbench: add it"

@@ -25,7 +25,8 @@ class CallRequest:
             for retries excluded.
         stall_s: A stream without any byte for this long is a transport fault.
         stream: Ask for a stream from the start.
-        sample: Identity for the journal: ``{scenario, model, variant, row, index, turn}``.
+        sample: Identity for the journal: ``{scenario, model, variant, row, index, turn, request}``;
+            ``request`` is the digest of the sample's first request.
     """
 
     model: str

@@ -191,6 +191,7 @@ class _Run:
                     "row": self.rendering.row,
                     "index": self.index,
                     "turn": len(self.turns),
+                    "request": self.request_digest,
                 },
             )
         )

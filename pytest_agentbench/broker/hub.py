@@ -24,6 +24,7 @@ from pytest_agentbench.storage import Journal
 from pytest_agentbench.wire import from_wire, to_wire
 
 if TYPE_CHECKING:
+    from pytest_agentbench.recording import Recording
     from pytest_agentbench.sandboxes import Sandboxes
 
 
@@ -55,6 +56,8 @@ class BrokerSettings:
     sandbox: Literal["auto", "docker", "wasm", "none"] = "auto"
     concurrency: int | None = None
     max_calls: int | None = None
+    recording: Recording | None = None
+    """A recorded run whose replies are given in place of calls."""
 
 
 class Broker:
@@ -105,6 +108,8 @@ class Broker:
         Raises:
             UsageError: one cannot be served here; the message says why and what to do.
         """
+        if self._settings.recording is not None:
+            return
         self._clients.plays = plays
         for name in sorted(names):
             await self._clients.prepare(name)
@@ -117,6 +122,10 @@ class Broker:
         A caller that is cancelled (its worker died) gives up its place in the queue; a request
         that was sent already goes on, and its reply reaches the journal.
         """
+        if self._settings.recording is not None:
+            reply = self._settings.recording.reply(request.sample)
+            self.note("reply", {"sample": dict(request.sample), "reply": to_wire(reply)})
+            return reply
         slots = self._slots[request.model]
         await slots.acquire()
         task = asyncio.create_task(self._send(request, slots), name=request.model)
@@ -263,6 +272,8 @@ class Broker:
 
     async def close(self) -> None:
         """Wait shortly for replies that are paid for, then close clients, servers and sandboxes."""
+        if self._settings.recording is not None:
+            self._settings.recording.close()
         await self._last_replies()
         await self._clients.close()
         if self._sandboxes is not None:

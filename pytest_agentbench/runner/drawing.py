@@ -18,7 +18,7 @@ from pytest_agentbench.sample import Sample
 from pytest_agentbench.scenario import Json, Rendering
 
 # Faults after which the same request cannot succeed: drawing again would only repeat them.
-FINAL_FAULTS = frozenset({"auth", "context_overflow", "http_400", "http_404", "http_422"})
+FINAL_FAULTS = frozenset({"auth", "context_overflow", "http_400", "http_404", "http_422", "not_recorded"})
 # With no answer at all after so many X samples, the endpoint is taken to be down.
 DEAD_AFTER_X = 20
 # With no answer at all after so many final refusals, all requests of the case are taken to be refused.

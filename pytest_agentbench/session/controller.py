@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import signal
 import threading
@@ -15,8 +16,10 @@ from pytest_agentbench.broker.clients import Plays
 from pytest_agentbench.broker.hub import Broker, BrokerSettings
 from pytest_agentbench.broker.loop_thread import LoopThread
 from pytest_agentbench.broker.server import BrokerServer
-from pytest_agentbench.errors import AgentbenchError, StorageError
+from pytest_agentbench.errors import AgentbenchError, StorageError, UsageError
+from pytest_agentbench.model import Model
 from pytest_agentbench.providers.catalogue import key_of, missing_key, resolve
+from pytest_agentbench.recording import Recording
 from pytest_agentbench.runner import Case, run_case
 from pytest_agentbench.session.announcement import announcement
 from pytest_agentbench.session.base import BenchBase
@@ -27,6 +30,9 @@ from pytest_agentbench.storage import Journal
 from pytest_agentbench.verdict import CaseResult
 from pytest_agentbench.wire import to_wire
 
+_NOWHERE = "http://127.0.0.1:9/v1"
+"""Where nothing is ever sent: a replay makes no call."""
+
 
 class Controller(BenchBase):
     """The process that the user started; without xdist it also runs the cases."""
@@ -34,27 +40,16 @@ class Controller(BenchBase):
     def __init__(self, config: pytest.Config) -> None:
         super().__init__(config)
         option = config.option
-        if not option.agentbench_model:
-            raise pytest.UsageError(
-                "--agentbench needs a model: --model=NAME (`agentbench models` lists the names; "
-                "smollm2-135m runs here without a key)"
-            )
-        may_lack_keys = not self.runs or option.agentbench_missing_key == "skip"
         try:
-            self.models = resolve(
-                option.agentbench_model,
-                settings=self.settings,
-                base_url=option.agentbench_base_url,
-                env=os.environ,
-                require_keys=not may_lack_keys,
-            )
-            for model in self.models:
-                if model.kind == "simulated":
-                    check_profile(model.name, str(model.weights), model.model_id)
+            replay = option.agentbench_replay if self.runs else None
+            self.recording = Recording(replay, self.root) if replay else None
+            self.models = self._resolved()
         except AgentbenchError as error:
             raise pytest.UsageError(str(error)) from error
         self.missing_keys = {
-            model.name: problem for model in self.models if (problem := missing_key(model, os.environ))
+            model.name: problem
+            for model in self.models
+            if self.recording is None and (problem := missing_key(model, os.environ))
         }
         self.results = Results(self)
         self.broker: Broker | None = None
@@ -66,6 +61,41 @@ class Controller(BenchBase):
         self._unprepared: tuple[str, ...] = ()
         self._plays = Plays()
         self._n_failed = 0
+
+    def _resolved(self) -> tuple[Model, ...]:
+        """The models of the command line; those of the recorded run where none is named."""
+        option = self.config.option
+        names: list[str] = option.agentbench_model
+        if self.recording is not None:
+            return self._recorded_models(self.recording)
+        if not names:
+            raise UsageError(
+                "--agentbench needs a model: --model=NAME (`agentbench models` lists the names; "
+                "smollm2-135m and simulated run here without a key)"
+            )
+        may_lack_keys = not self.runs or option.agentbench_missing_key == "skip"
+        models = resolve(
+            names,
+            settings=self.settings,
+            base_url=option.agentbench_base_url,
+            env=os.environ,
+            require_keys=not may_lack_keys,
+        )
+        for model in models:
+            if model.kind == "simulated":
+                check_profile(model.name, str(model.weights), model.model_id)
+        return models
+
+    def _recorded_models(self, recording: Recording) -> tuple[Model, ...]:
+        """As they are known here; one that was known by its address alone is taken as it was named."""
+        option, recorded = self.config.option, recording.options
+        names = option.agentbench_model or recorded.get("agentbench_model") or []
+        base_url = option.agentbench_base_url or recorded.get("agentbench_base_url")
+        find = functools.partial(resolve, names, settings=self.settings, env=os.environ, require_keys=False)
+        try:
+            return find(base_url=base_url)
+        except UsageError:
+            return find(base_url=_NOWHERE)
 
     # ---- starting ----------------------------------------------------------------------------
 
@@ -87,6 +117,8 @@ class Controller(BenchBase):
     def pytest_report_header(self) -> list[str]:
         """The models, and what must be known about them."""
         lines = ["agentbench: " + ", ".join(model.name for model in self.models)]
+        if self.recording is not None:
+            lines.append(f"agentbench: replay of {self.recording.run_id}, no calls")
         lines += [f"agentbench: {model.name}: {model.warning}" for model in self.models if model.warning]
         lines += [f"agentbench: {name} is NOT MEASURED: {why}" for name, why in self.missing_keys.items()]
         return lines
@@ -152,6 +184,7 @@ class Controller(BenchBase):
                 sandbox=option.agentbench_sandbox,
                 concurrency=option.agentbench_concurrency,
                 max_calls=option.agentbench_max_calls,
+                recording=self.recording,
             ),
             journal=self.journal,
             say=self._progress.say,

@@ -154,6 +154,13 @@ class Results:
                 f"{self._run.run.journal}",
                 yellow=True,
             )
+        recording = self._controller.recording
+        if recording is not None and recording.n_changed:
+            terminalreporter.write_line(
+                f"{recording.n_changed} of {recording.n_samples} replies were given to another request: "
+                "prompt, tools, sampling or schema have changed since",
+                yellow=True,
+            )
         for problem in self._problems:
             terminalreporter.write_line(problem, red=True)
 
