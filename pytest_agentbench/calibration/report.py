@@ -83,17 +83,21 @@ def markdown(calibration: Calibration) -> str:
     )
 
 
-def _coverage_table(rows: Iterable[Coverage]) -> list[str]:
+def _coverage_table(rows: Sequence[Coverage]) -> list[str]:
     lines = [
         "| metric | injected | measured, n 200 | n 500 | 95 % interval holds it, n 200 | n 500 |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
-    rows = list(rows)
-    for small, large in zip(rows[::2], rows[1::2], strict=True):
-        lines.append(
-            f"| {small.metric} | {small.injected:.1%} | {small.mean:.2%} | {large.mean:.2%} "
-            f"| {small.covered:.1%} | {large.covered:.1%} |"
-        )
+    for metric in dict.fromkeys(row.metric for row in rows):
+        own = [row for row in rows if row.metric == metric]
+        for small, large in zip(own[::2], own[1::2], strict=True):
+            lines.append(
+                f"| {metric} | {small.injected:.1%} | {small.mean:.2%} | {large.mean:.2%} "
+                f"| {small.covered:.1%} | {large.covered:.1%} |"
+            )
+        if len(own) > 2:
+            shares = [sum(row.covered for row in own[start::2]) / (len(own) // 2) for start in (0, 1)]
+            lines.append(f"| {metric} | all of them | | | {shares[0]:.1%} | {shares[1]:.1%} |")
     return lines
 
 

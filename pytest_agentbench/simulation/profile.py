@@ -117,7 +117,8 @@ def load_profile(name: str) -> Profile:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"the profile {name} cannot be read: {error}") from None
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise UsageError(f"the profile {name} cannot be read: {why}") from None
     return read_profile(text, name=path.stem, file=str(path))
 
 
