@@ -16,6 +16,7 @@ from pytest_agentbench.cli import main
 from pytest_agentbench.commands.init import WORKFLOW
 from pytest_agentbench.loader import load_text
 from pytest_agentbench.providers.catalogue import resolve
+from pytest_agentbench.simulation.profile import read_profile
 
 README = (ROOT / "README.md").read_text("utf-8")
 ACTIONS = (ROOT / "docs" / "ci" / "github-actions.yml").read_text("utf-8")
@@ -42,7 +43,7 @@ def test_every_option_that_is_named_exists(name: str, pytestconfig: pytest.Confi
 def test_every_subcommand_that_is_named_exists(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["--help"])
-    known = set(re.findall(r"^ {4}(\w+) ", capsys.readouterr().out, re.MULTILINE))
+    known = set(re.findall(r"^ {4}(\w+)(?: |$)", capsys.readouterr().out, re.MULTILINE))
     named = set(re.findall(r"(?:`|run: )agentbench\s([a-z]+)", DOCUMENTS[name]))
     assert named <= known
 
@@ -100,3 +101,13 @@ def test_ci_runs_the_quickstart_command_that_readme_gives() -> None:
     script = (ROOT / ".ci" / "run").read_text("utf-8")
     (command,) = re.findall(r"pytest --agentbench --model=smollm2-135m -m quickstart -n 16", block("sh"))
     assert command in script
+
+
+def test_the_profile_in_the_readme_is_valid() -> None:
+    text = next(
+        found
+        for found in re.findall(r"^```yaml\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+        if found.startswith("profile")
+    )
+    profile = read_profile(text, name="own", file="README.md")
+    assert {fault.tag for fault in profile.behaviour.faults} >= {"fence", "missing_required", "exact"}

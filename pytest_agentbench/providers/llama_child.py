@@ -3,7 +3,7 @@
 Run as a script with one argument, a JSON object {weights, alias, port, n_ctx, n_parallel}. Its
 first and only line on stdout is a JSON object: {"address": URL} or {"error": text}. Everything
 else, llama.cpp's own lines included, goes to stderr. It ends when its stdin reaches end of file, so
-that nothing is left when its parent dies, however it dies. Plain standard library and xllamacpp.
+that nothing is left when its parent dies, however it dies. Imports little beside xllamacpp.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ import sys
 import threading
 from typing import Any
 
+from pytest_agentbench.providers.parent import exit_with_parent
+
 
 def main() -> None:
     """Serve until stdin closes."""
@@ -22,7 +24,7 @@ def main() -> None:
     # llama.cpp may print what it likes on fd 1; only the address may reach the parent there.
     answer = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
-    watch = threading.Thread(target=_exit_with_parent, daemon=True)
+    watch = threading.Thread(target=exit_with_parent, daemon=True)
     watch.start()
     try:
         server = _serve(options)
@@ -57,13 +59,6 @@ def _serve(options: dict[str, Any]) -> Any:
     params.offline = True
     params.verbosity = 2
     return xllamacpp.Server(params)
-
-
-def _exit_with_parent() -> None:
-    with contextlib.suppress(OSError):
-        while os.read(0, 4096):
-            pass
-    os._exit(0)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_agentbench.loader import load_file
+from pytest_agentbench.providers.parent import exit_with_parent
 from pytest_agentbench.simulation.endpoint import Simulation
 from pytest_agentbench.simulation.profile import load_profile
 from pytest_agentbench.simulation.server import SimulatedServer
@@ -24,7 +25,7 @@ from pytest_agentbench.simulation.server import SimulatedServer
 
 def main() -> None:
     """Serve until stdin closes."""
-    threading.Thread(target=_exit_with_parent, daemon=True).start()
+    threading.Thread(target=exit_with_parent, daemon=True).start()
     asyncio.run(_serve(json.loads(sys.argv[1])))
 
 
@@ -46,13 +47,6 @@ async def _serve(options: Mapping[str, Any]) -> None:
     if "error" in said:
         os._exit(1)
     await asyncio.Event().wait()
-
-
-def _exit_with_parent() -> None:
-    with contextlib.suppress(OSError):
-        while os.read(0, 4096):
-            pass
-    os._exit(0)
 
 
 if __name__ == "__main__":
