@@ -276,3 +276,39 @@ def test_syntax_tags_come_first_then_one_tag_an_error() -> None:
 
 def test_without_a_schema_any_json_is_valid() -> None:
     assert judge("[1]", schema=None, accept="strict").contract_holds
+
+
+@pytest.mark.parametrize(
+    ("schema", "value", "tags"),
+    [
+        (
+            {"allOf": [{"properties": {"b": {"type": "integer"}}}, {"required": ["b"]}]},
+            {"b": None},
+            ["null_for_required"],
+        ),
+        ({"additionalProperties": {"type": "integer"}}, {"x": None}, ["wrong_type"]),
+        (
+            {"patternProperties": {"^x": {"type": "integer"}}},
+            {"x": None, "xy": None},
+            ["wrong_type", "wrong_type"],
+        ),
+        (
+            {
+                "properties": {"a": {"type": "string"}, "b": {"type": "string"}},
+                "dependentRequired": {"a": ["b"]},
+            },
+            {"a": "x", "b": None},
+            ["null_for_required"],
+        ),
+        ({"items": {"type": "integer"}}, [1, None], ["null_for_required"]),
+        (
+            {"properties": {"a": {"type": "string"}, "b": {"type": "string"}}, "required": ["a"]},
+            {"a": None, "b": None},
+            ["null_for_required", "wrong_type"],
+        ),
+    ],
+)
+def test_a_null_is_for_a_required_key_where_the_schema_would_miss_the_key(
+    schema: Any, value: Any, tags: list[str]
+) -> None:
+    assert [error.tag for error in schema_errors(schema, value)] == tags

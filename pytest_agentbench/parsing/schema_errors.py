@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
-from pytest_agentbench.parsing.schema_roots import followed, pointer
 from pytest_agentbench.parsing.strict import JsonSyntaxError, parse_strict
 from pytest_agentbench.sample import SchemaError
 from pytest_agentbench.scenario import Json
@@ -17,6 +17,8 @@ MAX_ERRORS = 1_000
 """Errors kept of one value: a million wrong items say no more than a thousand."""
 
 _MESSAGE = 200
+_NULL = "null"
+"""Where it is not told yet whether the key is required."""
 _TAGS = {
     "enum": "enum",
     "const": "const",
@@ -64,16 +66,46 @@ def schema_errors(schema: Json, value: Json) -> tuple[SchemaError, ...]:
     Raises:
         referencing.exceptions.Unresolvable: a ``$ref`` of the schema leads nowhere.
     """
-    validator = _validator(schema)
+    found = _found(schema, value)
+    nulls = {error.path for error in found if error.tag == _NULL}
+    if not nulls:
+        return tuple(found)
+    # What the schema says of the keys when they are not there tells whether it requires them.
+    missing = {
+        error.path for error in _found(schema, _without(value, nulls)) if error.tag == "missing_required"
+    }
+    return tuple(
+        replace(error, tag=_null_tag(error, missing)) if error.tag == _NULL else error for error in found
+    )
+
+
+def _found(schema: Json, value: Json) -> list[SchemaError]:
+    """Every violation; a null where something else is wanted has the tag ``_NULL``."""
     found: list[SchemaError] = []
     try:
-        for error in validator.iter_errors(value):
-            found.extend(_describe(error, schema))
+        for error in _validator(schema).iter_errors(value):
+            found.extend(_describe(error))
             if len(found) >= MAX_ERRORS:
                 break
     except RecursionError:
         found.append(SchemaError(tag="too_deep", path=(), depth=0, message="the schema recurses too deep"))
-    return tuple(found[:MAX_ERRORS])
+    return found[:MAX_ERRORS]
+
+
+def _null_tag(error: SchemaError, missing: set[tuple[str | int, ...]]) -> str:
+    """An element of an array is always required."""
+    required = isinstance(error.path[-1], int) or error.path in missing
+    return "null_for_required" if required else "wrong_type"
+
+
+def _without(value: Json, paths: set[tuple[str | int, ...]], here: tuple[str | int, ...] = ()) -> Json:
+    """``value`` without the keys at ``paths``."""
+    if isinstance(value, dict):
+        kept = ((key, item) for key, item in value.items() if (*here, key) not in paths)
+        return {key: _without(item, paths, (*here, key)) for key, item in kept}
+    if isinstance(value, list):
+        return [_without(item, paths, (*here, index)) for index, item in enumerate(value)]
+    return value
 
 
 def schema_problem(schema: Json) -> str | None:
@@ -116,7 +148,7 @@ def _build(text: str) -> Any:
     return cls(schema, format_checker=cls.FORMAT_CHECKER, registry=REGISTRY)
 
 
-def _describe(error: Any, root: Json) -> Iterator[SchemaError]:
+def _describe(error: Any) -> Iterator[SchemaError]:
     keyword = error.validator
     path = tuple(error.absolute_path)
     if keyword in {"anyOf", "oneOf"}:
@@ -125,7 +157,7 @@ def _describe(error: Any, root: Json) -> Iterator[SchemaError]:
             yield _error("any_of", path, error.message)
         else:
             for cause in branch:
-                yield from _describe(cause, root)
+                yield from _describe(cause)
     elif keyword in {"required", "dependentRequired"}:
         yield _error("missing_required", (*path, *_missing(error)), error.message)
     elif keyword in {"additionalProperties", "unevaluatedProperties"} and isinstance(error.instance, Mapping):
@@ -135,7 +167,7 @@ def _describe(error: Any, root: Json) -> Iterator[SchemaError]:
         for key in extra:
             yield _error("extra_key", (*path, key), f"{key!r} is not allowed here")
     elif keyword == "type":
-        yield _error(_type_tag(error, path, root), path, error.message)
+        yield _error(_type_tag(error, path), path, error.message)
     elif keyword is None:  # the schema `false`, for which jsonschema drops the last step of the path
         last = error.absolute_schema_path[-1] if error.absolute_schema_path else ""
         yield _error(_FALSE_TAGS.get(last, "any_of" if last else "wrong_root"), path, error.message)
@@ -178,7 +210,7 @@ def _extra_keys(error: Any) -> list[str]:
     return [key for key in error.instance if repr(key) in error.message]
 
 
-def _type_tag(error: Any, path: tuple[str | int, ...], root: Json) -> str:
+def _type_tag(error: Any, path: tuple[str | int, ...]) -> str:
     expected = error.validator_value
     types = {expected} if isinstance(expected, str) else set(expected)
     value = error.instance
@@ -187,7 +219,7 @@ def _type_tag(error: Any, path: tuple[str | int, ...], root: Json) -> str:
     if not path:
         return "wrong_root"
     if value is None:
-        return "null_for_required" if _is_required(error, root) else "wrong_type"
+        return _NULL
     if isinstance(value, str) and types & {"number", "integer"}:
         return "string_for_number"
     return "wrong_type"
@@ -199,29 +231,6 @@ def _stringified(text: str, types: Iterable[str]) -> bool:
     except JsonSyntaxError:
         return False
     return ("object" in types and isinstance(value, dict)) or ("array" in types and isinstance(value, list))
-
-
-def _is_required(error: Any, root: Json) -> bool:
-    """Whether the object that holds the value requires its key; an element of an array always is."""
-    key = error.absolute_path[-1]
-    if isinstance(key, int):
-        return True
-    node = root
-    holder: Json = None
-    steps = list(error.absolute_schema_path)
-    for step in steps[:-1]:
-        node = followed(node, root, step)  # jsonschema leaves some references out of the path
-        if step == "properties" and isinstance(node, Mapping):
-            holder = node
-        if step == "$ref" and isinstance(node, Mapping):
-            node = pointer(root, node.get("$ref", ""))
-        elif (isinstance(node, Mapping) and step in node) or (
-            isinstance(node, list) and isinstance(step, int)
-        ):
-            node = node[step]
-        else:
-            return True
-    return not isinstance(holder, Mapping) or key in holder.get("required", ())
 
 
 def _meant_branch(error: Any) -> list[Any] | None:

@@ -51,12 +51,3 @@ def pointer(root: Json, reference: str) -> Json:
         else:
             return None
     return node
-
-
-def followed(node: Json, root: Json, step: str | int) -> Json:
-    """``node``, or the schema that its ``$ref`` leads to where ``node`` itself has no ``step``."""
-    for _ in range(_MAX_REFERENCES):
-        if not isinstance(node, Mapping) or step in node or not isinstance(node.get("$ref"), str):
-            break
-        node = pointer(root, node["$ref"])
-    return node
