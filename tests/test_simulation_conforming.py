@@ -14,7 +14,9 @@ from jsonschema_specifications import REGISTRY  # type: ignore[import-untyped]
 from requirements import shared_data
 from shipped import IDS, shipped
 
-from pytest_agentbench.simulation.conforming import NotPossibleError, conforming, plan_of, text_matching
+from pytest_agentbench.simulation.conforming import NotPossibleError, conforming
+from pytest_agentbench.simulation.pattern_text import text_matching
+from pytest_agentbench.simulation.spread import plan_of
 
 S: dict[str, Any] = {"type": "string"}
 I: dict[str, Any] = {"type": "integer"}  # noqa: E741

@@ -15,7 +15,8 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from pytest_agentbench.scenario import Json
-from pytest_agentbench.simulation.conforming import Node, Plan, plan_of
+from pytest_agentbench.simulation.merging import Node
+from pytest_agentbench.simulation.spread import Plan, plan_of
 
 Path: TypeAlias = tuple[str | int, ...]
 

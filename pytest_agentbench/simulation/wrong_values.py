@@ -12,7 +12,10 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from pytest_agentbench.scenario import Json
-from pytest_agentbench.simulation.conforming import Node, Plan, plan_of, text_for
+from pytest_agentbench.simulation.conforming import drawn as drawn_part
+from pytest_agentbench.simulation.merging import Node
+from pytest_agentbench.simulation.plausible import text_for
+from pytest_agentbench.simulation.spread import Plan, plan_of
 
 Path: TypeAlias = tuple[str | int, ...]
 
@@ -102,7 +105,7 @@ def _others(leaf: _Leaf, plan: Plan | None, whole: Json, rng: random.Random) -> 
     one = None if plan is None else _part(plan, plan.schema, whole, leaf.at)
     if plan is not None and one is not None:
         members = [member for member in plan.members(one) or () if not isinstance(member, dict | list)]
-        drawn = (plan.draw(one, leaf.name, rng) for _ in range(4 if "pattern" in one else 0))
+        drawn = (drawn_part(plan, one, leaf.name, rng) for _ in range(4 if "pattern" in one else 0))
         candidates = itertools.chain(rng.sample(members, len(members)), _alike(leaf, rng), drawn)
     else:
         candidates = itertools.chain(_alike(leaf, rng))
