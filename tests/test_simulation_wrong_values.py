@@ -15,8 +15,9 @@ from requirements import ROOT
 from test_simulation_conforming import SNIPPETS, obj, shipped_schemas, validator
 
 from pytest_agentbench.checks.matching.values import mismatches
+from pytest_agentbench.simulation.broken_code import broken_code
 from pytest_agentbench.simulation.conforming import conforming
-from pytest_agentbench.simulation.wrong_values import broken_code, wrong_text, wrong_value
+from pytest_agentbench.simulation.wrong_values import wrong_text, wrong_value
 
 FUNCTIONS = [
     json.loads(line)

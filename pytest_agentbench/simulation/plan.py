@@ -183,7 +183,7 @@ def _broken_call(task: Task, tag: str, rng: random.Random) -> tuple[Draft, ...] 
 
 def _wrong(task: Task, rng: random.Random) -> tuple[Draft, ...] | None:
     """A wrong answer in right form."""
-    from pytest_agentbench.simulation import wrong_values
+    from pytest_agentbench.simulation import broken_code, wrong_values
 
     value = _value(task)
     if value is not None:
@@ -191,7 +191,7 @@ def _wrong(task: Task, rng: random.Random) -> tuple[Draft, ...] | None:
         return None if other is None else _ending(task, _saying(task.final, other[0]))
     content = task.final.content or ""
     if "code" in task.checks:
-        code = wrong_values.broken_code(content, rng)
+        code = broken_code.broken_code(content, rng)
         return _ending(task, dataclasses.replace(task.final, content=code))
     if task.checks == {"tool_calls"}:
         return _broken_call(task, "wrong_arguments", rng) or _broken_call(task, "no_call", rng)
