@@ -42,6 +42,7 @@ def test_an_answer_without_tools_is_one_turn() -> None:
         "row": 2,
         "index": 5,
         "turn": 0,
+        "request": sample.request_digest,
     }
 
 

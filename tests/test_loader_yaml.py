@@ -133,7 +133,10 @@ def test_an_alias_bomb_is_stopped() -> None:
 
 
 def test_nesting_is_bounded_also_by_way_of_aliases() -> None:
-    assert messages("[" * 100_000) == [f"f:1:{MAX_DEPTH + 2}: nested more than {MAX_DEPTH} levels deep"]
+    # libyaml reads ahead, and may give up at a bound of its own before ours is met.
+    (told,) = messages("[" * 100_000)
+    assert told in {f"f:1:{col}: nested more than {MAX_DEPTH} levels deep" for col in (MAX_DEPTH + 2, 1001)}
+    assert messages("[" * 110) == [f"f:1:{MAX_DEPTH + 2}: nested more than {MAX_DEPTH} levels deep"]
     deep = "[" * 60 + "x" + "]" * 60
     assert messages(f"a: &a {deep}\nb: {'[' * 60}*a{']' * 60}") == [
         "f:2:64: nested more than 100 levels deep"

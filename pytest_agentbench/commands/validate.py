@@ -177,7 +177,7 @@ def _parameters(name: str) -> Any:
     known = checks.names()
     if name in known or nearest(name, known):
         return checks.parameters(name)
-    if any(name in checks.get(one).PARAMETERS["properties"] for one in known):
+    if any(name in checks.get(one).PARAMETERS.get("properties", ()) for one in known):
         return None
     return {}
 

@@ -12,6 +12,7 @@ _LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 
 _ADVICE = (
     # (part of libyaml's problem, part of its context, our words)
+    ("exceeded maximum nesting depth", "", "nested more than 100 levels deep"),
     (
         "mapping values are not allowed",
         "",
