@@ -15,7 +15,8 @@ from dataclasses import dataclass, replace
 
 from pytest_agentbench.scenario import Json
 from pytest_agentbench.simulation.merging import Node
-from pytest_agentbench.simulation.single_error import Path, only_error
+from pytest_agentbench.simulation.places import Path, replaced
+from pytest_agentbench.simulation.single_error import only_error
 from pytest_agentbench.simulation.spread import Plan, plan_of
 
 
@@ -122,18 +123,10 @@ def _at(place: _Place, kind: _Kind, plan: Plan, whole: Json, rng: random.Random)
     candidates = list(kind.values(place, rng))
     rng.shuffle(candidates)
     for candidate in candidates:
-        spoilt = _replaced(whole, place.at, candidate)
+        spoilt = replaced(whole, place.at, candidate)
         if only_error(plan, spoilt) in {(keyword, place.at) for keyword in kind.keywords}:
             return (spoilt,)
     return None
-
-
-def _replaced(whole: Json, at: Path, value: Json) -> Json:
-    if not at:
-        return value
-    copy = whole.copy()
-    copy[at[0]] = _replaced(whole[at[0]], at[1:], value)
-    return copy
 
 
 _KEYS = ("comment", "confidence", "notes", "extra", "source", "explanation", "status", "metadata")

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, TypeAlias
+from typing import Any
 
 from pytest_agentbench.scenario import Json
+from pytest_agentbench.simulation.places import Path
 from pytest_agentbench.simulation.spread import Plan
-
-Path: TypeAlias = tuple[str | int, ...]
 
 
 def only_error(plan: Plan, value: Json) -> tuple[str, Path] | None:

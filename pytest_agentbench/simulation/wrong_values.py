@@ -8,15 +8,14 @@ import random
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 from pytest_agentbench.scenario import Json
 from pytest_agentbench.simulation.conforming import drawn as drawn_part
 from pytest_agentbench.simulation.merging import Node
+from pytest_agentbench.simulation.places import Path, replaced
 from pytest_agentbench.simulation.plausible import text_for
 from pytest_agentbench.simulation.spread import Plan, plan_of
-
-Path: TypeAlias = tuple[str | int, ...]
 
 _EXACT = frozenset({"$equals", "$optional"})
 _LOOSE = frozenset({"$any", "$regex", "$fold", "$number", "$schema", "$one_of"})
@@ -55,7 +54,7 @@ def wrong_value(
         rng.shuffle(leaves)
         for leaf in leaves:
             for other in _others(leaf, plan, value, rng):
-                changed = _replaced(value, leaf.at, other)
+                changed = replaced(value, leaf.at, other)
                 if plan is None or plan.problem(changed) is None:
                     return (changed,)
     return None
@@ -187,14 +186,6 @@ _ACCEPTS: Mapping[str, Callable[[Any, Json], bool]] = {
     "$optional": _accepts,
     "$equals": _same,
 }
-
-
-def _replaced(whole: Json, at: Path, value: Json) -> Json:
-    if not at:
-        return value
-    copy = whole.copy()
-    copy[at[0]] = _replaced(whole[at[0]], at[1:], value)
-    return copy
 
 
 _PROSE = (
