@@ -105,7 +105,9 @@ def test_a_changed_prompt_is_told(project: BenchProject) -> None:
     path = project.path / "scenarios" / "plain.bench.yaml"
     path.write_text(path.read_text().replace("Say the word", "Please say the word"))
     result = replay(project, "--agentbench-replay=last")
-    result.stdout.fnmatch_lines(["60 of 60 replies were given to another request: prompt, *"])
+    n = project.case("plain")["n_samples"]
+    assert n >= 20, "how many decide the gate depends on the order in which the replies came"
+    result.stdout.fnmatch_lines([f"{n} of {n} replies were given to another request: prompt, *"])
 
 
 def test_more_repeats_than_were_recorded_leave_an_undecided_gate_inconclusive(project: BenchProject) -> None:
